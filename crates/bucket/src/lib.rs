@@ -1,0 +1,1 @@
+//! S3: sessions from issued credentials, dated listing, object streams that resume and verify

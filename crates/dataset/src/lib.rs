@@ -1,0 +1,1 @@
+//! What a dataset is: schema, column types, a row checked into a typed record or a refusal

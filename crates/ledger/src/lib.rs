@@ -1,0 +1,1 @@
+//! The exactly-once rules as pure decisions

@@ -1,0 +1,1 @@
+//! Claim a file, stream it down the pipe, commit

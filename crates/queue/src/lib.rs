@@ -1,0 +1,1 @@
+//! The queue port: topics, transactional consume-and-publish with a checkpoint

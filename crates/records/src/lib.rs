@@ -1,0 +1,1 @@
+//! Protobuf messages that consumers and pure crates need

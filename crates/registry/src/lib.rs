@@ -1,0 +1,1 @@
+//! Accounts, sources, credentials and the ledger of files, as a gRPC service

@@ -1,0 +1,1 @@
+//! Lease a source, list its bucket, record what is new, publish it

@@ -1,0 +1,1 @@
+//! Real servers for the tests: Apache Kafka, PostgreSQL, a foreign S3

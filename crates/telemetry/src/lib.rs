@@ -1,0 +1,1 @@
+//! Tracing, OpenTelemetry, metrics and health: one call that every role makes
