@@ -1,1 +1,19 @@
-//! Protobuf messages that consumers and pure crates need
+//! The protobuf messages on Cortex's topics: what consumers read (`records.v1`) and what stands on internal topics
+//! and in offset metadata (`queue.v1`). Generated from `proto/`; no gRPC here, so a consumer needs nothing else.
+
+/// Typed records and rejected rows.
+pub mod v1 {
+    #![allow(missing_docs, clippy::all, unreachable_pub, rustdoc::all)]
+    include!(concat!(env!("OUT_DIR"), "/cortex.records.v1.rs"));
+}
+
+/// Messages of the internal topics, and the checkpoint in offset metadata.
+pub mod queue {
+    #![allow(missing_docs, clippy::all, unreachable_pub, rustdoc::all)]
+    include!(concat!(env!("OUT_DIR"), "/cortex.queue.v1.rs"));
+}
+
+mod json;
+pub mod topic;
+
+pub use json::{to_json, JsonError};

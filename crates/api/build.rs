@@ -1,0 +1,21 @@
+//! Compiles the gRPC contracts, without `protoc`, and keeps their descriptors for reflection.
+
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = std::path::Path::new("../../proto");
+    println!("cargo::rerun-if-changed={}", root.display());
+    let descriptors =
+        protox::compile(["cortex/registry/v1/registry.proto", "cortex/worker/v1/worker.proto"], [root])?;
+    let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("descriptors.bin"), prost_build::Message::encode_to_vec(&descriptors))?;
+    // Messages that carry secrets get a Debug of their own, in lib.rs.
+    let mut config = prost_build::Config::new();
+    config.btree_map(["."]).skip_debug([
+        ".cortex.worker.v1.IssueCredentialsResponse",
+        ".cortex.registry.v1.StaticKeys",
+        ".cortex.registry.v1.CreateAccountTokenResponse",
+    ]);
+    tonic_prost_build::configure().compile_fds_with_config(descriptors, config)?;
+    Ok(())
+}

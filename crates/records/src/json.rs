@@ -1,0 +1,52 @@
+//! Any message of these contracts as protobuf JSON, by its full name.
+
+use std::sync::LazyLock;
+
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+
+static DESCRIPTORS: LazyLock<Result<DescriptorPool, String>> = LazyLock::new(|| {
+    DescriptorPool::decode(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")).as_slice())
+        .map_err(|error| error.to_string())
+});
+
+/// Why a message could not be shown as JSON.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    /// The header names a message that these contracts do not have.
+    #[error("no message is named {0:?} in cortex.records.v1 or cortex.queue.v1")]
+    UnknownMessage(String),
+    /// The bytes are not that message.
+    #[error("the value is not a {message}: {source}")]
+    Decode {
+        /// Full message name.
+        message: String,
+        /// What the decoder said.
+        source: prost::DecodeError,
+    },
+    /// A value that JSON cannot hold.
+    #[error("the value cannot be written as JSON: {0}")]
+    Encode(#[from] serde_json::Error),
+    /// The descriptors that were compiled in do not load.
+    #[error("the compiled descriptors do not load: {0}")]
+    Descriptors(String),
+}
+
+/// Decodes `value` as the message called `message` (full protobuf name) and gives its protobuf JSON, with the field
+/// names as in the `.proto` files.
+///
+/// ```
+/// use prost::{Message, Name};
+/// let item = records::v1::Item { item_id: "i-1".into(), ..Default::default() };
+/// let json = records::to_json(&records::v1::Item::full_name(), &item.encode_to_vec())?;
+/// assert_eq!(json["item_id"], "i-1");
+/// # Ok::<(), records::JsonError>(())
+/// ```
+pub fn to_json(message: &str, value: &[u8]) -> Result<serde_json::Value, JsonError> {
+    let pool = DESCRIPTORS.as_ref().map_err(|error| JsonError::Descriptors(error.clone()))?;
+    let descriptor =
+        pool.get_message_by_name(message).ok_or_else(|| JsonError::UnknownMessage(message.to_owned()))?;
+    let dynamic = DynamicMessage::decode(descriptor, value)
+        .map_err(|source| JsonError::Decode { message: message.to_owned(), source })?;
+    let options = SerializeOptions::new().use_proto_field_name(true);
+    Ok(dynamic.serialize_with_options(serde_json::value::Serializer, &options)?)
+}
