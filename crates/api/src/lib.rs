@@ -5,17 +5,25 @@ use std::fmt;
 
 pub mod client;
 
-/// The control plane.
-pub mod registry {
+// The modules mirror the protobuf packages, since generated code names its neighbours by that path.
+mod cortex {
     #![allow(missing_docs, clippy::all, unreachable_pub, rustdoc::all)]
-    tonic::include_proto!("cortex.registry.v1");
+    pub mod registry {
+        pub mod v1 {
+            tonic::include_proto!("cortex.registry.v1");
+        }
+    }
+    pub mod worker {
+        pub mod v1 {
+            tonic::include_proto!("cortex.worker.v1");
+        }
+    }
 }
 
+/// The control plane.
+pub use cortex::registry::v1 as registry;
 /// Leases, ledger and credentials for workers.
-pub mod worker {
-    #![allow(missing_docs, clippy::all, unreachable_pub, rustdoc::all)]
-    tonic::include_proto!("cortex.worker.v1");
-}
+pub use cortex::worker::v1 as worker;
 
 /// The file descriptor set of both APIs, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
