@@ -1,0 +1,52 @@
+//! The Prometheus recorder behind the `metrics` facade.
+
+use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::TelemetryError;
+
+/// The facade's recorder is one a process, and so is the way to read it.
+static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
+
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Upper bounds in seconds: from one LIST request to one large file.
+const SECONDS: [f64; 14] =
+    [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0];
+
+/// Drains histograms every few seconds while it lives; they would grow without bound where nobody reads `/metrics`.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    _running: Sender<()>,
+}
+
+pub(crate) fn recorder() -> Result<PrometheusRecorder, TelemetryError> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
+    Ok(builder.build_recorder())
+}
+
+pub(crate) fn install(recorder: PrometheusRecorder) -> Result<Upkeep, TelemetryError> {
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::AlreadyInstalled)?;
+    let handle = INSTALLED.get_or_init(|| handle).clone();
+    let (running, ended) = channel::<()>();
+    std::thread::Builder::new()
+        .name("metrics-upkeep".to_owned())
+        .spawn(move || {
+            while ended.recv_timeout(UPKEEP_EVERY) == Err(RecvTimeoutError::Timeout) {
+                handle.run_upkeep();
+            }
+        })
+        .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
+    Ok(Upkeep { _running: running })
+}
+
+/// All metrics in Prometheus' text format; empty before [`crate::init`].
+pub(crate) fn render() -> String {
+    INSTALLED.get().map(PrometheusHandle::render).unwrap_or_default()
+}
