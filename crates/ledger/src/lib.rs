@@ -1,1 +1,12 @@
-//! The exactly-once rules as pure decisions
+#![doc = include_str!("../README.md")]
+
+pub mod checkpoint;
+pub mod claim;
+pub mod generation;
+pub mod outcome;
+pub mod progress;
+pub mod resume;
+
+mod file_id;
+
+pub use file_id::{FileId, FileIdError};
