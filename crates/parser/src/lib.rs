@@ -1,1 +1,13 @@
-//! Claim a file, stream it down the pipe, commit
+#![doc = include_str!("../README.md")]
+
+mod chunk;
+mod claim;
+mod config;
+mod fault;
+mod file;
+mod open;
+mod pipe;
+mod run;
+
+pub use config::{ChunkLimits, Config};
+pub use run::{ParserError, run};

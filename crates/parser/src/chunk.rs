@@ -1,0 +1,89 @@
+//! What is in the open transaction, and when it is full.
+
+use std::time::{Duration, Instant};
+
+use queue::{Commit, Lane};
+
+use crate::config::ChunkLimits;
+
+/// The messages since the last commit.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    limits: ChunkLimits,
+    rows: u64,
+    bytes: u64,
+    opened: Option<Instant>,
+    next_offset: Option<i64>,
+}
+
+impl Chunk {
+    pub(crate) fn new(limits: ChunkLimits) -> Self {
+        Self { limits, rows: 0, bytes: 0, opened: None, next_offset: None }
+    }
+
+    /// Counts a published row of so many bytes.
+    pub(crate) fn add_row(&mut self, bytes: u64) {
+        self.opened.get_or_insert_with(Instant::now);
+        self.rows += 1;
+        self.bytes += bytes;
+    }
+
+    /// A queue message is done with: the offset behind it goes with the next commit.
+    pub(crate) fn end_message(&mut self, offset: i64) {
+        self.opened.get_or_insert_with(Instant::now);
+        self.next_offset = Some(offset + 1);
+    }
+
+    /// True where rows or bytes reached their limit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows >= self.limits.rows || self.bytes >= self.limits.bytes
+    }
+
+    /// True where the time is up.
+    pub(crate) fn is_due(&self) -> bool {
+        self.opened.is_some_and(|opened| opened.elapsed() >= self.limits.time)
+    }
+
+    /// How long to wait for a further message: not at all for one that would delay what is in hand.
+    pub(crate) fn patience(&self, idle: Duration) -> Duration {
+        match self.opened {
+            // Small files share a transaction while they come without a gap; with a gap, the readers are not kept waiting.
+            Some(_) => Duration::from_millis(10),
+            None => idle,
+        }
+    }
+
+    /// True where something waits for a commit.
+    pub(crate) fn is_open(&self) -> bool {
+        self.opened.is_some()
+    }
+
+    /// Commits whole messages.
+    pub(crate) fn commit(&mut self, lane: &mut dyn Lane) -> queue::Result<()> {
+        if let Some(next_offset) = self.next_offset {
+            lane.commit(Commit { next_offset, checkpoint: &[] })?;
+        }
+        self.clear();
+        Ok(())
+    }
+
+    /// Commits in mid-message: the offset stays at the message, the checkpoint says how far it is published.
+    pub(crate) fn commit_within(
+        &mut self,
+        lane: &mut dyn Lane,
+        offset: i64,
+        checkpoint: &[u8],
+    ) -> queue::Result<()> {
+        lane.commit(Commit { next_offset: offset, checkpoint })?;
+        self.clear();
+        Ok(())
+    }
+
+    /// Forgets what was in hand, after an abort.
+    pub(crate) fn clear(&mut self) {
+        self.rows = 0;
+        self.bytes = 0;
+        self.opened = None;
+        self.next_offset = None;
+    }
+}

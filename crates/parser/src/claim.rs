@@ -1,0 +1,71 @@
+//! The ledger says whether this queue message owns the generation that it names.
+
+use api::worker::{Claim, ClaimDecision, ClaimFilesRequest, SourceWork};
+use ledger::FileId;
+use prost::Message;
+use queue::Incoming;
+use records::queue::ObjectFound;
+
+use crate::fault::PipeError;
+use crate::pipe::Pipe;
+
+/// A generation that this worker owns.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) object: ObjectFound,
+    pub(crate) file_id: FileId,
+    pub(crate) source: SourceWork,
+}
+
+/// What a message on the objects topic is.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// This message owns the generation: read it.
+    Owned(Box<Claimed>),
+    /// Nothing is to be done with it, for this reason.
+    Skip(String),
+}
+
+impl Pipe {
+    /// Asks the ledger for the generation that the message names.
+    pub(crate) fn claim(&self, topic: &str, incoming: &Incoming) -> Result<Received, PipeError> {
+        let object = match ObjectFound::decode(incoming.value.as_slice()) {
+            Ok(object) => object,
+            Err(error) => return Ok(Received::Skip(format!("the value is no ObjectFound: {error}"))),
+        };
+        let file_id = match FileId::try_from(object.file_id.as_slice()) {
+            Ok(id) => id,
+            Err(error) => return Ok(Received::Skip(error.to_string())),
+        };
+        let claim = Claim {
+            source_id: object.source_id.clone(),
+            file_id: object.file_id.clone(),
+            generation: object.generation,
+            topic: topic.to_owned(),
+            partition: incoming.partition,
+            offset: incoming.offset,
+        };
+        let request = ClaimFilesRequest { worker_id: self.config.worker_id.clone(), claims: vec![claim] };
+        let response = self
+            .handle
+            .block_on(self.registry.clone().claim_files(request))
+            .map_err(|status| PipeError::Registry(format!("{:?}: {}", status.code(), status.message())))?
+            .into_inner();
+        let Some(result) = response.results.first() else {
+            return Err(PipeError::Registry("it gave no result for the claim".into()));
+        };
+        match result.decision() {
+            ClaimDecision::Granted | ClaimDecision::GrantedAgain => {}
+            ClaimDecision::OwnedByOther | ClaimDecision::Finished | ClaimDecision::Unknown => {
+                return Ok(Received::Skip(format!("{:?}: {}", result.decision(), result.reason)));
+            }
+            ClaimDecision::Unspecified => {
+                return Err(PipeError::Registry("it gave a decision that this worker does not know".into()));
+            }
+        }
+        match response.sources.into_iter().find(|source| source.source_id == object.source_id) {
+            Some(source) => Ok(Received::Owned(Box::new(Claimed { object, file_id, source }))),
+            None => Err(PipeError::Registry("it granted a claim without its source".into())),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Settings of a parser.
+
+use std::time::Duration;
+
+/// When a chunk (one transaction) ends, whichever comes first.
+#[derive(Debug, Clone)]
+pub struct ChunkLimits {
+    /// Rows, accepted and rejected.
+    pub rows: u64,
+    /// Bytes of published values.
+    pub bytes: u64,
+    /// Time since its first message. Must stay well below the broker's `transaction.timeout.ms`.
+    pub time: Duration,
+}
+
+impl Default for ChunkLimits {
+    fn default() -> Self {
+        Self { rows: 50_000, bytes: 32 << 20, time: Duration::from_secs(2) }
+    }
+}
+
+/// Settings of a parser.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Names this worker in claims, progress and the group; the same over a restart.
+    pub worker_id: String,
+    /// Consumer group that all parsers share.
+    pub group: String,
+    /// When a chunk ends.
+    pub chunk: ChunkLimits,
+    /// Limits on what a file may hold.
+    pub limits: format::Limits,
+    /// How often a file whose object cannot be read for a passing reason is tried from its checkpoint, before it ends
+    /// as unreadable, so that one unreachable bucket does not hold up its partition for ever.
+    pub attempts: u32,
+}
+
+impl Config {
+    /// The defaults, for a worker of this name.
+    pub fn new(worker_id: impl Into<String>) -> Self {
+        Self {
+            worker_id: worker_id.into(),
+            group: "cortex-parsers".into(),
+            chunk: ChunkLimits::default(),
+            limits: format::Limits::default(),
+            attempts: 10,
+        }
+    }
+}

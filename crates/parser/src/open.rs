@@ -1,0 +1,52 @@
+//! The object as rows, from its start or behind its checkpoint.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use api::worker::SourceWork;
+use bucket::{Bucket, IssuedCredentials, Location};
+use format::{Place, Rows};
+
+use crate::claim::Claimed;
+use crate::fault::{Ended, PipeError, read_failed};
+use crate::pipe::Pipe;
+
+/// The buckets in use, one a source, so that a source's files share one session and its connections.
+#[derive(Default)]
+pub(crate) struct Buckets(Mutex<HashMap<String, (SourceWork, Bucket)>>);
+
+impl Buckets {
+    fn get(&self, source: &SourceWork, open: impl FnOnce() -> Bucket) -> Bucket {
+        // A panic while the lock was held can only have left a map without the new entry.
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match buckets.get(&source.source_id) {
+            Some((known, bucket)) if known == source => bucket.clone(),
+            _ => {
+                let bucket = open();
+                buckets.insert(source.source_id.clone(), (source.clone(), bucket.clone()));
+                bucket
+            }
+        }
+    }
+}
+
+impl Pipe {
+    /// Opens the claimed object. The inner result is the file's end, where it cannot be read.
+    pub(crate) fn open(&self, claimed: &Claimed, at: Place) -> Result<Result<Rows, Ended>, PipeError> {
+        let bucket = self.buckets.get(&claimed.source, || {
+            let credentials = IssuedCredentials::new(
+                self.registry.clone(),
+                claimed.source.source_id.clone(),
+                self.config.worker_id.clone(),
+            );
+            Bucket::open(Location::from(&claimed.source), credentials.into())
+        });
+        let object = &claimed.object;
+        let reader =
+            bucket.reader(&object.object_key, &object.etag, Some(object.size), self.handle.clone());
+        match Rows::open_at(Box::new(reader), &object.object_key, self.config.limits.clone(), at) {
+            Ok(rows) => Ok(Ok(rows)),
+            Err(error) => read_failed(error, at.position).map(Err),
+        }
+    }
+}
