@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     // Messages that carry secrets get a Debug of their own, in lib.rs.
     let mut config = prost_build::Config::new();
-    config.btree_map(["."]).skip_debug([
+    config.btree_map(["."]).enable_type_names().skip_debug([
         ".cortex.worker.v1.IssueCredentialsResponse",
         ".cortex.registry.v1.StaticKeys",
         ".cortex.registry.v1.CreateAccountTokenResponse",

@@ -28,6 +28,11 @@ pub use cortex::worker::v1 as worker;
 /// The file descriptor set of both APIs, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+/// A message of these APIs as protobuf JSON.
+pub fn to_json<M: prost::Message + prost::Name>(message: &M) -> Result<serde_json::Value, records::JsonError> {
+    records::Descriptors::load(DESCRIPTORS)?.to_json(&M::full_name(), &message.encode_to_vec())
+}
+
 impl fmt::Debug for worker::IssueCredentialsResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssueCredentialsResponse")
@@ -53,10 +58,8 @@ impl fmt::Debug for registry::CreateAccountTokenResponse {
 mod tests {
     #[test]
     fn secrets_are_not_in_debug_output() {
-        let keys = crate::registry::StaticKeys {
-            access_key_id: "AKIA".into(),
-            secret_access_key: "hush".into(),
-        };
+        let keys =
+            crate::registry::StaticKeys { access_key_id: "AKIA".into(), secret_access_key: "hush".into() };
         let session = crate::worker::IssueCredentialsResponse {
             secret_access_key: "hush".into(),
             session_token: "hush".into(),

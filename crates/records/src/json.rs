@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
-static DESCRIPTORS: LazyLock<Result<DescriptorPool, String>> = LazyLock::new(|| {
-    DescriptorPool::decode(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")).as_slice())
+static DESCRIPTORS: LazyLock<Result<Descriptors, String>> = LazyLock::new(|| {
+    Descriptors::load(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")))
         .map_err(|error| error.to_string())
 });
 
@@ -31,8 +31,30 @@ pub enum JsonError {
     Descriptors(String),
 }
 
-/// Decodes `value` as the message called `message` (full protobuf name) and gives its protobuf JSON, with the field
-/// names as in the `.proto` files.
+/// The messages of a set of contracts, by their full names.
+#[derive(Debug, Clone)]
+pub struct Descriptors(DescriptorPool);
+
+impl Descriptors {
+    /// From an encoded `FileDescriptorSet`.
+    pub fn load(set: &[u8]) -> Result<Self, JsonError> {
+        DescriptorPool::decode(set).map(Self).map_err(|error| JsonError::Descriptors(error.to_string()))
+    }
+
+    /// Decodes `value` as the message called `message` and gives its protobuf JSON, with the field names as in the
+    /// `.proto` files.
+    pub fn to_json(&self, message: &str, value: &[u8]) -> Result<serde_json::Value, JsonError> {
+        let descriptor =
+            self.0.get_message_by_name(message).ok_or_else(|| JsonError::UnknownMessage(message.to_owned()))?;
+        let dynamic = DynamicMessage::decode(descriptor, value)
+            .map_err(|source| JsonError::Decode { message: message.to_owned(), source })?;
+        let options = SerializeOptions::new().use_proto_field_name(true);
+        Ok(dynamic.serialize_with_options(serde_json::value::Serializer, &options)?)
+    }
+}
+
+/// A message on one of Cortex's topics as protobuf JSON: `value` decoded as the message called `message` (full protobuf
+/// name, as in the `cortex-message` header).
 ///
 /// ```
 /// use prost::{Message, Name};
@@ -42,11 +64,5 @@ pub enum JsonError {
 /// # Ok::<(), records::JsonError>(())
 /// ```
 pub fn to_json(message: &str, value: &[u8]) -> Result<serde_json::Value, JsonError> {
-    let pool = DESCRIPTORS.as_ref().map_err(|error| JsonError::Descriptors(error.clone()))?;
-    let descriptor =
-        pool.get_message_by_name(message).ok_or_else(|| JsonError::UnknownMessage(message.to_owned()))?;
-    let dynamic = DynamicMessage::decode(descriptor, value)
-        .map_err(|source| JsonError::Decode { message: message.to_owned(), source })?;
-    let options = SerializeOptions::new().use_proto_field_name(true);
-    Ok(dynamic.serialize_with_options(serde_json::value::Serializer, &options)?)
+    DESCRIPTORS.as_ref().map_err(|error| JsonError::Descriptors(error.clone()))?.to_json(message, value)
 }

@@ -16,4 +16,4 @@ pub mod queue {
 mod json;
 pub mod topic;
 
-pub use json::{to_json, JsonError};
+pub use json::{Descriptors, JsonError, to_json};

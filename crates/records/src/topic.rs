@@ -16,8 +16,7 @@ pub const REJECTED_ROWS: &str = "cortex.rejected-rows.v1";
 pub const FILE_PROGRESS: &str = "cortex.file-progress.v1";
 
 /// Every topic, in the order data meets them.
-pub const ALL: [&str; 7] =
-    [OBJECTS, EVENTS, ATTRIBUTES, ITEMS, ID_MAPPINGS, REJECTED_ROWS, FILE_PROGRESS];
+pub const ALL: [&str; 7] = [OBJECTS, EVENTS, ATTRIBUTES, ITEMS, ID_MAPPINGS, REJECTED_ROWS, FILE_PROGRESS];
 
 /// Header: the media type of the value.
 pub const HEADER_CONTENT_TYPE: &str = "content-type";
