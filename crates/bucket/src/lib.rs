@@ -1,1 +1,16 @@
-//! S3: sessions from issued credentials, dated listing, object streams that resume and verify
+#![doc = include_str!("../README.md")]
+
+mod bucket;
+mod credentials;
+mod error;
+mod fetch;
+mod listing;
+mod location;
+mod reader;
+
+pub use bucket::Bucket;
+pub use credentials::IssuedCredentials;
+pub use error::{BucketError, Place};
+pub use listing::{FolderPages, Folders, ListedObject};
+pub use location::Location;
+pub use reader::ObjectReader;

@@ -1,0 +1,174 @@
+//! A source's place in S3, opened: the client, its session, and the one way that calls go.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Config, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedHttpClient, StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::Builder as HttpClient;
+use aws_smithy_http_client::tls::Provider as Tls;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+
+use crate::credentials::Session;
+use crate::{BucketError, Location, ObjectReader, Place};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Until the first byte of an answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+const ATTEMPTS: u32 = 4;
+
+/// A folder of a bucket, opened. Cheap to clone; clones share connections and session.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    pub(crate) client: aws_sdk_s3::Client,
+    pub(crate) location: Arc<Location>,
+    session: Session,
+}
+
+impl Bucket {
+    /// Makes the client; nothing is sent before the first call.
+    pub fn open(location: Location, credentials: SharedCredentialsProvider) -> Self {
+        let session = Session::new(credentials);
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
+        let region = location.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+        let mut config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http_client(location.endpoint_url.as_deref()))
+            .region(Region::new(region))
+            .credentials_provider(session.clone())
+            .identity_cache(IdentityCache::no_cache())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts)
+            // A reader that waits for its consumer is no stalled stream; `fetch` has its own limit for silence.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            // Stores other than Amazon's often lack the newer checksums.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        if let Some(url) = &location.endpoint_url {
+            config = config.endpoint_url(url).force_path_style(true);
+        }
+        let client = aws_sdk_s3::Client::from_conf(config.build());
+        Self { client, location: Arc::new(location), session }
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Checks that the path can be listed, by listing at most one key of it.
+    pub async fn probe(&self) -> Result<(), BucketError> {
+        self.list(&self.location.prefix(), None, None, None, 1).await.map(drop)
+    }
+
+    /// A reader of one object, as it was when it had this ETag (without quotes).
+    ///
+    /// It blocks, so it is for a thread that is not one of the runtime's workers; the network part runs on `runtime`.
+    /// The size, where it is known from listing, saves a request when the reader seeks from the end.
+    pub fn reader(
+        &self,
+        key: &str,
+        etag: &str,
+        size: Option<u64>,
+        runtime: tokio::runtime::Handle,
+    ) -> ObjectReader {
+        ObjectReader::new(self.clone(), key, etag, size, runtime)
+    }
+
+    pub(crate) fn place(&self, key: &str) -> Place {
+        Place { bucket: self.location.bucket.clone(), key: key.to_owned() }
+    }
+
+    pub(crate) fn owner(&self) -> Option<String> {
+        self.location.expected_bucket_owner.clone()
+    }
+
+    /// Makes a call; where S3 refuses the session, once more with a new one. `action` is the permission it needs.
+    pub(crate) async fn call<T, E, F>(
+        &self,
+        key: &str,
+        action: &'static str,
+        send: impl Fn() -> F,
+    ) -> Result<T, BucketError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let mut renewed = false;
+        loop {
+            let session = self
+                .session
+                .current()
+                .await
+                .map_err(|err| BucketError::from_credentials(&err, self.place(key)))?;
+            let err = match send().await {
+                Ok(answer) => return Ok(answer),
+                Err(err) => BucketError::from_sdk(err, self.place(key), action),
+            };
+            if renewed || !matches!(err, BucketError::CredentialsRefused { .. }) {
+                return Err(err);
+            }
+            tracing::info!(place = %err.place(), %err, "S3 refuses the session, a new one is asked for");
+            self.session.refuse(session.access_key_id()).await;
+            renewed = true;
+        }
+    }
+
+    /// Size of the object as it was when it had this ETag.
+    pub(crate) async fn size(&self, key: &str, etag: &str) -> Result<u64, BucketError> {
+        let head = self
+            .call(key, "s3:GetObject", || {
+                self.client
+                    .head_object()
+                    .bucket(&self.location.bucket)
+                    .key(key)
+                    .if_match(quoted(etag))
+                    .set_expected_bucket_owner(self.owner())
+                    .send()
+            })
+            .await;
+        let head = match head {
+            Err(err) => return Err(self.denied_or_gone(key, err).await),
+            Ok(head) => head,
+        };
+        head.content_length().and_then(|size| u64::try_from(size).ok()).ok_or_else(|| BucketError::Other {
+            place: self.place(key),
+            reason: "the answer to HEAD has no length".into(),
+        })
+    }
+
+    /// S3 denies access to an object that is gone, too, where the session may list a path only. Listing tells.
+    pub(crate) async fn denied_or_gone(&self, key: &str, err: BucketError) -> BucketError {
+        if !matches!(err, BucketError::AccessDenied { .. }) {
+            return err;
+        }
+        match self.list(key, None, None, None, 1).await {
+            Ok(page) if page.objects.first().is_none_or(|object| object.key != key) => {
+                BucketError::NotFound { place: self.place(key) }
+            }
+            _ => err,
+        }
+    }
+}
+
+/// An ETag as it stands in a header.
+pub(crate) fn quoted(etag: &str) -> String {
+    format!("\"{}\"", etag.trim_matches('"'))
+}
+
+fn http_client(endpoint_url: Option<&str>) -> SharedHttpClient {
+    match endpoint_url {
+        // Needs no certificates, so it works where there are none.
+        Some(url) if url.starts_with("http://") => HttpClient::new().build_http(),
+        _ => HttpClient::new().tls_provider(Tls::Rustls(CryptoMode::Ring)).build_https(),
+    }
+}

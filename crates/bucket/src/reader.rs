@@ -1,0 +1,175 @@
+//! An object as a blocking `Read + Seek`.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::fetch::{self, CHUNK, Part};
+use crate::{Bucket, BucketError};
+
+/// Chunks between the network and the reader: 2 MiB at most, behind which S3 is made to wait.
+const CHUNKS_AHEAD: usize = 8;
+/// A gap that is read over, since a new request costs more than that many bytes.
+const SHORT_GAP: u64 = CHUNK as u64;
+
+/// One object, read in order from S3 in one request as long as nothing breaks; made by [`Bucket::reader`].
+///
+/// Every request carries the ETag, so all bytes are of the same object or reading fails with
+/// [`BucketError::Changed`]. What breaks on the way is taken up again behind the last byte. Seeking costs nothing; the
+/// read after it sends a new request, unless the place is in the chunk in hand or shortly ahead.
+///
+/// Reading blocks and panics on a worker thread of a tokio runtime: use a thread of its own or `spawn_blocking`.
+/// Errors hold a [`BucketError`]: see [`BucketError::of`]. After one, reading goes on at the same place.
+#[derive(Debug)]
+pub struct ObjectReader {
+    bucket: Bucket,
+    key: String,
+    etag: String,
+    size: Option<u64>,
+    tries: u32,
+    runtime: Handle,
+    /// Where the next byte is read.
+    position: u64,
+    /// The chunk in hand, and where it begins.
+    chunk: Bytes,
+    chunk_start: u64,
+    /// Bytes from the chunk's end on.
+    stream: Option<Stream>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    parts: mpsc::Receiver<Result<Part, BucketError>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl ObjectReader {
+    pub(crate) fn new(bucket: Bucket, key: &str, etag: &str, size: Option<u64>, runtime: Handle) -> Self {
+        Self {
+            bucket,
+            key: key.to_owned(),
+            etag: etag.trim_matches('"').to_owned(),
+            size,
+            tries: 8,
+            runtime,
+            position: 0,
+            chunk: Bytes::new(),
+            chunk_start: 0,
+            stream: None,
+        }
+    }
+
+    /// How often passing failures are followed by another try while no byte arrives; 8 where not set. Pauses in
+    /// between grow from 0.1 to 10 seconds.
+    pub fn with_tries(mut self, tries: u32) -> Self {
+        self.tries = tries.max(1);
+        self
+    }
+
+    /// Bytes of the object; asks S3 the first time, where the size was not given.
+    pub fn size(&mut self) -> io::Result<u64> {
+        if let Some(size) = self.size {
+            return Ok(size);
+        }
+        let size = self.runtime.block_on(fetch::size(&self.bucket, &self.key, &self.etag, self.tries))?;
+        self.size = Some(size);
+        Ok(size)
+    }
+
+    fn chunk_end(&self) -> u64 {
+        self.chunk_start + self.chunk.len() as u64
+    }
+
+    /// What the chunk in hand has at the position.
+    fn in_hand(&self) -> Option<&[u8]> {
+        let offset = usize::try_from(self.position.checked_sub(self.chunk_start)?).ok()?;
+        self.chunk.get(offset..).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// The stream, at the position or shortly before.
+    fn stream(&mut self) -> &mut Stream {
+        let near = self.chunk_end()..self.chunk_end().saturating_add(SHORT_GAP);
+        if !near.contains(&self.position) {
+            self.stream = None;
+        }
+        if self.stream.is_none() {
+            self.chunk = Bytes::new();
+            self.chunk_start = self.position;
+        }
+        self.stream.get_or_insert_with(|| {
+            let (sender, parts) = mpsc::channel(CHUNKS_AHEAD);
+            let fetch = fetch::Fetch {
+                bucket: self.bucket.clone(),
+                key: self.key.clone(),
+                etag: self.etag.clone(),
+                size: self.size,
+                tries: self.tries,
+                position: self.position,
+            };
+            Stream { parts, task: self.runtime.spawn(fetch.run(sender)) }
+        })
+    }
+}
+
+impl Read for ObjectReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(bytes) = self.in_hand() {
+                let n = bytes.len().min(buf.len());
+                buf[..n].copy_from_slice(&bytes[..n]);
+                self.position += n as u64;
+                return Ok(n);
+            }
+            if self.size.is_some_and(|size| self.position >= size && size > 0) {
+                return Ok(0);
+            }
+            match self.stream().parts.blocking_recv() {
+                Some(Ok(Part::Bytes(bytes))) => {
+                    self.chunk_start = self.chunk_end();
+                    self.chunk = bytes;
+                }
+                Some(Ok(Part::End { size })) => {
+                    self.stream = None;
+                    self.size = Some(size);
+                    return Ok(0);
+                }
+                Some(Err(err)) => {
+                    self.stream = None;
+                    return Err(err.into());
+                }
+                None => {
+                    self.stream = None;
+                    let place = self.bucket.place(&self.key);
+                    let reason = "the runtime that fetches it has stopped".into();
+                    return Err(BucketError::Unavailable { place, reason }.into());
+                }
+            }
+        }
+    }
+}
+
+impl Seek for ObjectReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+            SeekFrom::End(by) => self.size()?.checked_add_signed(by),
+        };
+        self.position = position.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "seek to a place before the object's first byte")
+        })?;
+        Ok(self.position)
+    }
+}
