@@ -1,1 +1,3 @@
 //! Accounts, sources, credentials and the ledger of files, as a gRPC service
+
+pub mod store;
