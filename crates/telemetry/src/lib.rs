@@ -15,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 pub use health::{Check, Health};
-pub use http::{serve_http, Served};
+pub use http::{Served, serve_http};
 pub use trace::{continue_from, traceparent};
 
 /// How long the last spans may take to reach the collector when the process ends.

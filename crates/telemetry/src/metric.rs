@@ -1,7 +1,7 @@
 //! The Prometheus recorder behind the `metrics` facade.
 
-use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
 use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};

@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 
+use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
-use opentelemetry::Context;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use opentelemetry_sdk::Resource;
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::Layer;
 
 use crate::TelemetryError;
 
@@ -107,7 +107,10 @@ mod tests {
     #[test]
     fn nothing_is_handed_on_where_nothing_is_traced() {
         assert_eq!(traceparent(), None);
-        continue_from(&tracing::info_span!("read"), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        continue_from(
+            &tracing::info_span!("read"),
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        );
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! Spans reach an OTLP collector over gRPC, at the latest when telemetry is shut down.
 
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use telemetry::Config;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -37,7 +41,8 @@ async fn spans_that_ended_before_shutdown_reach_the_collector() {
         ..Config::default()
     };
     let installed = telemetry::init(&config).unwrap();
-    let handed_on = tracing::info_span!("scan", source = "s-1").in_scope(|| telemetry::traceparent().unwrap());
+    let handed_on =
+        tracing::info_span!("scan", source = "s-1").in_scope(|| telemetry::traceparent().unwrap());
     tokio::task::spawn_blocking(move || installed.shutdown()).await.unwrap();
 
     let request = received.recv().await.unwrap();
