@@ -1,1 +1,86 @@
-fn main() {}
+//! The one binary: every role and the client commands are its subcommands. Here arguments are parsed and parts are
+//! wired; the work is in the crates.
+
+mod args;
+mod client;
+mod dev;
+mod role;
+mod settings;
+mod tail;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio_util::sync::CancellationToken;
+
+use args::{Cli, Command, RoleArgs};
+use settings::{Settings, SettingsError};
+
+/// Wrong usage or settings (sysexits' EX_USAGE).
+const WRONG_SETTINGS: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(run(cli.command));
+            // A thread that still blocks on the network must not hold up the end.
+            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+            outcome
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cortex: {error:#}");
+            if error.is::<SettingsError>() { ExitCode::from(WRONG_SETTINGS) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Dev(args) => dev::run(args, shutdown_signal()?).await,
+        Command::Registry(args) => role::registry(load(&args)?, shutdown_signal()?).await,
+        Command::Scanner(args) => role::scanner(load(&args)?, shutdown_signal()?).await,
+        Command::Parser(args) => role::parser(load(&args)?, shutdown_signal()?).await,
+        Command::Config(args) => Ok(print(&load(&args)?.shown()?)),
+        Command::Tail(args) => tokio::task::spawn_blocking(move || tail::run(&args)).await?,
+        Command::Account(command) => client::account(command).await,
+        Command::Source(command) => client::source(command).await,
+    }
+}
+
+fn load(args: &RoleArgs) -> Result<Settings, SettingsError> {
+    let flags =
+        args.flags().map_err(|reason| SettingsError::Value { name: "--set".to_owned(), reason })?;
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Settings::load(args.config.as_deref(), environment, &flags)
+}
+
+/// Cancelled at SIGTERM or SIGINT.
+fn shutdown_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let shutdown = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let token = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        token.cancel();
+    });
+    Ok(shutdown)
+}
+
+/// Writes a line to standard output; a reader that has gone is no error.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", text.trim_end_matches('\n'));
+}

@@ -30,8 +30,8 @@ pub(crate) struct Ended {
 
 impl Ended {
     /// A file that cannot be read further.
-    pub(crate) fn unreadable(code: &str, reason: String, advice: &str, position: u64) -> Self {
-        let error = FileError { code: code.to_owned(), reason, advice: advice.to_owned(), position };
+    pub(crate) fn unreadable(code: &str, reason: String, advice: impl Into<String>, position: u64) -> Self {
+        let error = FileError { code: code.to_owned(), reason, advice: advice.into(), position };
         Self { end: End::Unreadable, error }
     }
 }

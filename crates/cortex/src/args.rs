@@ -1,0 +1,297 @@
+//! The command line: roles, client commands and their flags.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Amazon S3 buckets as typed records on Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "cortex", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole system in one process, on embedded parts; for development, not for production.
+    Dev(DevArgs),
+    /// Run the registry: accounts, sources, credentials and the ledger.
+    Registry(RoleArgs),
+    /// Run a scanner: discovers new objects and publishes their keys.
+    Scanner(RoleArgs),
+    /// Run a parser: reads files into typed records.
+    Parser(RoleArgs),
+    /// Print the effective settings, secrets masked.
+    Config(RoleArgs),
+    /// Print the records of a topic as JSON lines.
+    Tail(TailArgs),
+    /// Accounts.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Sources, their files and samples.
+    #[command(subcommand)]
+    Source(SourceCommand),
+}
+
+/// Settings of a role; each may also stand in the file or, as CORTEX_<NAME>, in the environment.
+#[derive(Debug, Args, Default)]
+pub struct RoleArgs {
+    /// Settings file (TOML).
+    #[arg(long, env = "CORTEX_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Any setting: NAME=VALUE; may be given several times. `cortex config` prints all.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Kafka's bootstrap servers.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// The registry's database: postgres://… or sqlite://…
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// The registry's address, for scanners and parsers.
+    #[arg(long, value_name = "URL")]
+    pub registry_url: Option<String>,
+    /// Where the registry listens.
+    #[arg(long, value_name = "ADDR")]
+    pub grpc_listen: Option<String>,
+    /// Where health and metrics are served.
+    #[arg(long, value_name = "ADDR")]
+    pub http_listen: Option<String>,
+    /// File that holds the admin token.
+    #[arg(long, value_name = "FILE")]
+    pub admin_token_file: Option<String>,
+    /// File that holds the token of scanners and parsers.
+    #[arg(long, value_name = "FILE")]
+    pub worker_token_file: Option<String>,
+    /// This worker's name; the same over a restart.
+    #[arg(long, value_name = "NAME")]
+    pub worker_id: Option<String>,
+    /// Tracing filter, such as info,scanner=debug.
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+impl RoleArgs {
+    /// The flags that were given, by setting. An error names a `--set` without `=`.
+    pub fn flags(&self) -> Result<BTreeMap<String, String>, String> {
+        let named = [
+            ("kafka", &self.kafka),
+            ("database_url", &self.database_url),
+            ("registry_url", &self.registry_url),
+            ("grpc_listen", &self.grpc_listen),
+            ("http_listen", &self.http_listen),
+            ("admin_token_file", &self.admin_token_file),
+            ("worker_token_file", &self.worker_token_file),
+            ("worker_id", &self.worker_id),
+            ("log", &self.log),
+        ];
+        let mut flags: BTreeMap<String, String> = named
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+            .collect();
+        for pair in &self.set {
+            let (name, value) = pair.split_once('=').ok_or("--set takes NAME=VALUE")?;
+            flags.insert(name.trim().to_owned(), value.to_owned());
+        }
+        Ok(flags)
+    }
+}
+
+/// `cortex dev`
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Where everything is kept; made if absent.
+    #[arg(long, value_name = "DIR", default_value = ".cortex")]
+    pub data_dir: PathBuf,
+    /// Leave the sample files out.
+    #[arg(long)]
+    pub no_samples: bool,
+    /// Leave with 0 when all files that were found are at rest.
+    #[arg(long)]
+    pub exit_when_idle: bool,
+    /// At exit print one JSON object with every file's outcome and every topic's count.
+    #[arg(long)]
+    pub json: bool,
+    /// Where the registry listens.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub grpc_listen: SocketAddr,
+    /// Where health and metrics are served.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub http_listen: SocketAddr,
+    /// Where the sandbox's S3 and STS listen.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub s3_listen: SocketAddr,
+    /// Use this Kafka rather than the embedded queue.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// Use this PostgreSQL rather than SQLite.
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// Tracing filter.
+    #[arg(long, value_name = "FILTER", default_value = "warn")]
+    pub log: String,
+}
+
+/// `cortex tail`
+#[derive(Debug, Args)]
+pub struct TailArgs {
+    /// The topic, such as cortex.events.v1.
+    pub topic: String,
+    /// Stop after so many records.
+    #[arg(long, value_name = "N")]
+    pub max: Option<u64>,
+    /// Begin at the oldest record, and stop at the newest, rather than wait for new ones.
+    #[arg(long)]
+    pub from_beginning: bool,
+    /// With topic, partition, offset, key and message name around each record.
+    #[arg(long)]
+    pub json: bool,
+    /// With --from-beginning: go on waiting for new records.
+    #[arg(long)]
+    pub follow: bool,
+    /// Kafka's bootstrap servers.
+    #[arg(long, env = "CORTEX_KAFKA", value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// The data folder of `cortex dev`.
+    #[arg(long, env = "CORTEX_DATA_DIR", value_name = "DIR", default_value = ".cortex")]
+    pub data_dir: PathBuf,
+}
+
+/// How a client command finds the registry.
+#[derive(Debug, Args)]
+pub struct ClientArgs {
+    /// The registry's address; else as `cortex dev` wrote it into the data folder.
+    #[arg(long, env = "CORTEX_REGISTRY_URL", value_name = "URL")]
+    pub registry_url: Option<String>,
+    /// File that holds an account's token or the admin token.
+    #[arg(long, env = "CORTEX_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The data folder of `cortex dev`.
+    #[arg(long, env = "CORTEX_DATA_DIR", value_name = "DIR", default_value = ".cortex")]
+    pub data_dir: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cortex account …`
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Create an account; the registry makes its External ID.
+    Create {
+        /// Its id: 3 to 63 of a-z, 0-9 and '-'.
+        #[arg(long, value_name = "ID", default_value = "")]
+        id: String,
+        /// Its name, for people.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// How to reach the registry.
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show an account and its External ID.
+    Show {
+        /// Account id.
+        account: String,
+        /// How to reach the registry.
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Make a token that may act for an account; it is shown this once.
+    Token {
+        /// Account id.
+        account: String,
+        /// How to reach the registry.
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+/// `cortex source …`
+#[derive(Debug, Subcommand)]
+pub enum SourceCommand {
+    /// Create a source as a draft.
+    Create(Box<SourceCreateArgs>),
+    /// List an account's sources.
+    List {
+        /// Account id.
+        account: String,
+        /// How to reach the registry.
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show a source.
+    Show(SourceArgs),
+    /// Test the connection and make the source live.
+    Activate(SourceArgs),
+    /// Stop scanning a source.
+    Pause(SourceArgs),
+    /// Delete a source.
+    Delete(SourceArgs),
+    /// List a source's files with their outcomes.
+    Files(SourceArgs),
+    /// Show records recently received.
+    Sample(SourceArgs),
+}
+
+/// One source.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// accounts/{account}/sources/{source}
+    pub source: String,
+    /// How to reach the registry.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `cortex source create`
+#[derive(Debug, Args)]
+pub struct SourceCreateArgs {
+    /// Account id.
+    #[arg(long)]
+    pub account: String,
+    /// The source's name, for people.
+    #[arg(long)]
+    pub name: String,
+    /// events, attributes, items or id-mappings.
+    #[arg(long)]
+    pub dataset: String,
+    /// Bucket.
+    #[arg(long)]
+    pub bucket: String,
+    /// Folder path in the bucket.
+    #[arg(long, default_value = "")]
+    pub path: String,
+    /// The role that Cortex assumes.
+    #[arg(long, default_value = "")]
+    pub role_arn: String,
+    /// The bucket's region.
+    #[arg(long, default_value = "")]
+    pub region: String,
+    /// An S3-compatible endpoint that the operator allows.
+    #[arg(long, default_value = "")]
+    pub endpoint_url: String,
+    /// Access key id for such an endpoint.
+    #[arg(long, requires = "secret_key_file", default_value = "")]
+    pub access_key_id: String,
+    /// File that holds its secret access key.
+    #[arg(long, value_name = "FILE")]
+    pub secret_key_file: Option<PathBuf>,
+    /// Schema file (JSON), where it differs from the dataset's own.
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// IANA zone of timestamps without an offset.
+    #[arg(long, default_value = "")]
+    pub time_zone: String,
+    /// Makes a repeated create harmless.
+    #[arg(long, default_value = "")]
+    pub request_id: String,
+    /// How to reach the registry.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}

@@ -1,0 +1,265 @@
+//! `cortex dev`: the whole system in one process, nothing to install. Every role is the one that runs in production, over
+//! the same gRPC; only the queue (SQLite), the ledger (SQLite) and S3 and STS (the sandbox) are embedded. Not for
+//! production: one machine, one process, no TLS.
+
+mod demo;
+mod endpoints;
+mod folder;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use api::client::{Registry, Worker, connect};
+use queue::Queue;
+use queue::embedded::EmbeddedQueue;
+use sandbox::{Identity, Sandbox};
+use serde_json::json;
+use telemetry::Health;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use endpoints::Endpoints;
+
+use crate::args::DevArgs;
+use crate::client::file_json;
+use crate::print;
+use crate::role::{ensure_topics, kafka_queue};
+use folder::DataDir;
+use watch::{Look, Watch};
+
+/// The platform's AWS account in the sandbox: the seed's.
+const PLATFORM_ACCOUNT: &str = "357420518195";
+/// Partitions of the topics; few, since each costs a thread.
+const PARTITIONS: i32 = 4;
+/// A scan that began this long after the last sample was put has seen it, whatever the file system's clock.
+const SETTLING: Duration = Duration::from_millis(1_500);
+/// Between two looks at the registry.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// Runs until `shutdown`, or until all is at rest where the arguments say so.
+pub async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()> {
+    let telemetry_config = telemetry::Config {
+        service: "cortex-dev".to_owned(),
+        log_filter: args.log.clone(),
+        http_listen: Some(args.http_listen),
+        ..telemetry::Config::default()
+    };
+    let telemetry = telemetry::init(&telemetry_config)?;
+    let dir = DataDir::hold(&args.data_dir)?;
+    let queue = open_queue(&args, &dir, &shutdown).await?;
+    let health = Health::new();
+    health.set_not_ready("dev", "starting");
+    let http_stop = CancellationToken::new();
+    let http =
+        telemetry::serve_http(&telemetry, args.http_listen, health.clone(), http_stop.clone()).await?;
+
+    // Started in the order of the flow against the stream, drained with it: each part outlives those that call it.
+    let platform = platform_identity(&dir)?;
+    let s3 = Sandbox::bind(sandbox::Config {
+        listen: args.s3_listen,
+        root: dir.join("s3"),
+        identities: vec![platform.clone()],
+        roles: Vec::new(),
+        owner: None,
+    })
+    .await?;
+    let s3_url = format!("http://{}", s3.local_addr());
+    let roles = s3.roles();
+    let sandbox_part = Part::start("sandbox", |stop| async move { Ok(s3.run(stop).await?) });
+
+    let admin_token = dir.secret("admin.token")?;
+    let worker_token = dir.secret("worker.token")?;
+    let config = registry_config(&args, &dir, &platform, &s3_url, &admin_token, &worker_token)?;
+    let server = registry::Server::bind(config, queue.clone()).await?;
+    let registry_url = format!("http://{}", server.local_addr());
+    let registry_part = Part::start("registry", |stop| async move { Ok(server.run(stop).await?) });
+
+    let endpoints = Endpoints {
+        registry: registry_url.clone(),
+        http: format!("http://{}", http.address),
+        s3: s3_url,
+        kafka: args.kafka.clone(),
+        queue: args.kafka.is_none().then(|| dir.join("queue.db")),
+        admin_token_file: dir.join("admin.token"),
+        worker_token_file: dir.join("worker.token"),
+        pid: std::process::id(),
+    };
+
+    let mut registry = Registry::new(connect(&registry_url, &admin_token)?);
+    let sources = set_up_demo(&args, &dir, &mut registry, &roles, &platform).await?;
+    let settled = SystemTime::now() + SETTLING;
+
+    let worker = Worker::new(connect(&registry_url, &worker_token)?);
+    let (scanner_queue, scanner_worker) = (queue.clone(), worker.clone());
+    let scanner_part = Part::start("scanner", |stop| async move {
+        let config = scanner::Config::new("dev-scanner");
+        Ok(scanner::run(config, scanner_worker, scanner_queue, stop).await?)
+    });
+    let parser_queue = queue.clone();
+    let parser_part = Part::start("parser", |stop| async move {
+        Ok(parser::run(parser::Config::new("dev-parser"), worker, parser_queue, stop).await?)
+    });
+    endpoints.write(dir.root())?;
+    health.set_ready("dev");
+
+    let mut parts = vec![scanner_part, parser_part, registry_part, sandbox_part];
+    greet(&args, &endpoints);
+    let watched = watch(&args, &mut registry, sources, settled, &parts, &shutdown).await;
+    let watched = finish(&args, watched, &queue).await;
+    for part in parts.drain(..) {
+        part.stop().await?;
+    }
+    http_stop.cancel();
+    telemetry.shutdown();
+    watched
+}
+
+/// One part of the system: a role on a task of its own.
+struct Part {
+    name: &'static str,
+    stop: CancellationToken,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Part {
+    fn start<F>(name: &'static str, run: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(run(stop.clone()));
+        Self { name, stop, task }
+    }
+
+    /// Drains it.
+    async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        self.task.await?.with_context(|| format!("the {} failed", self.name))
+    }
+}
+
+async fn open_queue(args: &DevArgs, dir: &DataDir, shutdown: &CancellationToken) -> Result<Arc<dyn Queue>> {
+    let queue: Arc<dyn Queue> = match &args.kafka {
+        Some(bootstrap) => Arc::new(kafka_queue(bootstrap, BTreeMap::new(), -1)?),
+        None => {
+            let path = dir.join("queue.db");
+            Arc::new(tokio::task::spawn_blocking(move || EmbeddedQueue::open(&path)).await??)
+        }
+    };
+    ensure_topics(queue.clone(), PARTITIONS, shutdown).await?;
+    Ok(queue)
+}
+
+/// Cortex's own identity at the sandbox's STS.
+fn platform_identity(dir: &DataDir) -> Result<Identity> {
+    Ok(Identity {
+        access_key_id: "AKIACORTEXPLATFORM".to_owned(),
+        secret_access_key: dir.secret("platform.key")?,
+        arn: format!("arn:aws:iam::{PLATFORM_ACCOUNT}:user/cortex"),
+        account_id: PLATFORM_ACCOUNT.to_owned(),
+    })
+}
+
+/// The demo account, its roles and sources, and at the first start the sample files.
+async fn set_up_demo(
+    args: &DevArgs,
+    dir: &DataDir,
+    registry: &mut Registry,
+    roles: &sandbox::Roles,
+    platform: &Identity,
+) -> Result<Vec<api::registry::Source>> {
+    let s3 = dir.join("s3");
+    let (account, _) = demo::account(registry).await?;
+    demo::grant_roles(roles, &account, &platform.arn);
+    let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date();
+    demo::make_folders(&s3, today)?;
+    // Marked once they are all there: started again, neither half a set remains nor a second is put.
+    let marker = dir.join("samples.done");
+    if !args.no_samples && !marker.exists() {
+        demo::put_samples(&s3, today)?;
+        std::fs::write(&marker, today.to_string())?;
+    }
+    demo::sources(registry, &account).await
+}
+
+/// Shows files as they come to rest, until the end that the arguments set.
+async fn watch(
+    args: &DevArgs,
+    registry: &mut Registry,
+    sources: Vec<api::registry::Source>,
+    settled: SystemTime,
+    parts: &[Part],
+    shutdown: &CancellationToken,
+) -> Result<Look> {
+    let mut watch = Watch::new(sources);
+    let mut told = false;
+    loop {
+        let look = watch.look(registry, settled).await?;
+        if !args.json {
+            look.news.iter().for_each(|line| print(line));
+        }
+        if look.at_rest && args.exit_when_idle {
+            return Ok(look);
+        }
+        if look.at_rest && !told {
+            told = true;
+            if !args.json {
+                print("All files are at rest; new ones are picked up within seconds. Ctrl-C ends.");
+            }
+        }
+        if let Some(ended) = parts.iter().find(|part| part.task.is_finished()) {
+            anyhow::bail!("the {} ended by itself; its log says why", ended.name);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = shutdown.cancelled() => return Ok(look),
+        }
+    }
+}
+
+/// The counts at the end.
+async fn finish(args: &DevArgs, watched: Result<Look>, queue: &Arc<dyn Queue>) -> Result<()> {
+    let look = watched?;
+    let counting = queue.clone();
+    let counts = tokio::task::spawn_blocking(move || -> queue::Result<BTreeMap<&str, u64>> {
+        records::topic::ALL.into_iter().map(|topic| Ok((topic, counting.count(topic)?))).collect()
+    })
+    .await??;
+    if args.json {
+        let files: Vec<_> = look.files.iter().map(file_json).collect();
+        print(&json!({ "files": files, "topics": counts }).to_string());
+        return Ok(());
+    }
+    print("");
+    for (topic, count) in counts {
+        print(&format!("{topic:<28} {count:>10}"));
+    }
+    let dir = look_further_dir(&args.data_dir);
+    print(&format!("\nLook further:\n  cortex tail cortex.events.v1 --from-beginning{dir}\n  cortex source list demo{dir}"));
+    Ok(())
+}
+
+/// The flag that a command needs to find this data folder.
+fn look_further_dir(data_dir: &Path) -> String {
+    if data_dir == Path::new(".cortex") { String::new() } else { format!(" --data-dir {}", data_dir.display()) }
+}
+
+fn greet(args: &DevArgs, endpoints: &Endpoints) {
+    if args.json {
+        return;
+    }
+    let dir = args.data_dir.display();
+    print(&format!(
+        "Cortex for development (not for production): all roles in this process, data in {dir}\n\
+         registry {}   health and metrics {}   S3 and STS {}\n\
+         Drop files into {dir}/s3/{}/events/YYYY-MM-DD/\n",
+        endpoints.registry,
+        endpoints.http,
+        endpoints.s3,
+        demo::BUCKET,
+    ));
+}

@@ -1,0 +1,69 @@
+//! What is shown while files come in, and when all is at rest.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use anyhow::Result;
+use api::client::Registry;
+use api::registry::{File, FileState, GetSourceRequest, Source};
+
+use crate::client::{all_files, file_line, refused};
+
+/// The state of every file of the watched sources.
+pub struct Watch {
+    sources: Vec<Source>,
+    shown: BTreeMap<(String, u32), FileState>,
+}
+
+/// What one look at the registry found.
+pub struct Look {
+    /// Every generation of every file, in the order of sources.
+    pub files: Vec<File>,
+    /// Files whose state is new since the last look, as lines.
+    pub news: Vec<String>,
+    /// True where every file is finished, and every source was scanned since the given time without a failure.
+    pub at_rest: bool,
+}
+
+impl Watch {
+    /// Watches these sources.
+    pub fn new(sources: Vec<Source>) -> Self {
+        Self { sources, shown: BTreeMap::new() }
+    }
+
+    /// Looks once. A scan counts that ended at or after `settled`.
+    pub async fn look(&mut self, registry: &mut Registry, settled: SystemTime) -> Result<Look> {
+        let mut look = Look { files: Vec::new(), news: Vec::new(), at_rest: true };
+        for source in &self.sources {
+            let request = GetSourceRequest { name: source.name.clone() };
+            let now = registry.get_source(request).await.map_err(refused)?.into_inner().source;
+            // The scan is looked at before the files: what it found is in the files seen after it.
+            let scanned = now.and_then(|one| one.discovery).is_some_and(|discovery| {
+                let ended = discovery.last_scan_time.and_then(|time| SystemTime::try_from(time).ok());
+                discovery.error.is_none() && ended.is_some_and(|ended| ended >= settled)
+            });
+            let files = all_files(registry, &source.name).await?;
+            look.at_rest &= scanned && files.iter().all(|file| is_finished(file.state()));
+            look.files.extend(files);
+        }
+        for file in &look.files {
+            let key = (file.file_id.clone(), file.generation);
+            if is_finished(file.state()) && self.shown.insert(key, file.state()) != Some(file.state()) {
+                look.news.push(file_line(file));
+            }
+        }
+        Ok(look)
+    }
+}
+
+/// True where nothing more will happen to a generation.
+fn is_finished(state: FileState) -> bool {
+    match state {
+        FileState::Unspecified | FileState::Discovered | FileState::Published | FileState::Claimed => false,
+        FileState::Accepted
+        | FileState::AcceptedWithRejections
+        | FileState::Rejected
+        | FileState::Incomplete
+        | FileState::Superseded => true,
+    }
+}

@@ -1,0 +1,475 @@
+//! One typed configuration: defaults, then a TOML file, then `CORTEX_*` environment, then flags; checked at start.
+//!
+//! A key has the same name everywhere: `database_url` in the file, `CORTEX_DATABASE_URL` in the environment,
+//! `--database-url` as a flag.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize, Serializer};
+use toml::{Table, Value};
+
+/// A wrong setting, with its name and the reason; the process ends with status 64.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("settings file {path}: {source}")]
+    File {
+        /// As given.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("settings file {path}: {source}")]
+    Toml {
+        /// As given.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// An environment variable that names no setting.
+    #[error("{0} names no setting; `cortex config` prints all of them")]
+    UnknownVariable(String),
+    /// A value of the wrong kind.
+    #[error("setting {name}: {reason}")]
+    Value {
+        /// The key.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A setting with no default was not given.
+    #[error("setting {name} is missing: {purpose}; give --{flag}, {variable} or `{name}` in the settings file")]
+    Missing {
+        /// The key.
+        name: &'static str,
+        /// What it is for.
+        purpose: &'static str,
+        /// The key as a flag.
+        flag: String,
+        /// The key as a variable.
+        variable: String,
+    },
+    /// The settings as a whole do not fit their types.
+    #[error("settings: {0}")]
+    Shape(Box<toml::de::Error>),
+}
+
+/// A value that no log, error or Debug output shows.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps it.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value, for the one place that uses it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// How a setting is written outside TOML.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Number,
+    List,
+    Map,
+}
+
+/// Every setting: its key and its kind.
+const KEYS: &[(&str, Kind)] = &[
+    ("kafka", Kind::Text),
+    ("kafka_properties", Kind::Map),
+    ("topic_partitions", Kind::Number),
+    ("topic_replication", Kind::Number),
+    ("database_url", Kind::Text),
+    ("grpc_listen", Kind::Text),
+    ("http_listen", Kind::Text),
+    ("registry_url", Kind::Text),
+    ("admin_token", Kind::Text),
+    ("admin_token_file", Kind::Text),
+    ("worker_token", Kind::Text),
+    ("worker_token_file", Kind::Text),
+    ("token", Kind::Text),
+    ("token_file", Kind::Text),
+    ("allowed_endpoints", Kind::List),
+    ("sealing_key", Kind::Text),
+    ("sealing_key_file", Kind::Text),
+    ("aws_region", Kind::Text),
+    ("aws_account_id", Kind::Text),
+    ("sts_endpoint", Kind::Text),
+    ("worker_id", Kind::Text),
+    ("scan_interval_ms", Kind::Number),
+    ("sweep_interval_ms", Kind::Number),
+    ("look_back_days", Kind::Number),
+    ("max_unfinished_files", Kind::Number),
+    ("chunk_rows", Kind::Number),
+    ("chunk_bytes", Kind::Number),
+    ("chunk_ms", Kind::Number),
+    ("log", Kind::Text),
+    ("log_format", Kind::Text),
+    ("otlp_endpoint", Kind::Text),
+];
+
+/// Variables that begin alike and are not settings: those of the tests and the build.
+const NOT_SETTINGS: &[&str] = &["CORTEX_TEST_", "CORTEX_CACHE", "CORTEX_CONFIG", "CORTEX_DATA_DIR"];
+
+/// The effective settings.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Kafka's bootstrap servers.
+    pub kafka: Option<String>,
+    /// Any librdkafka setting besides, such as `security.protocol` and `sasl.password`.
+    #[serde(default)]
+    pub kafka_properties: SecretMap,
+    /// Partitions of topics that are made at start.
+    #[serde(default = "default_partitions")]
+    pub topic_partitions: i32,
+    /// Their replication factor; -1 for the broker's default.
+    #[serde(default = "default_replication")]
+    pub topic_replication: i32,
+    /// The registry's database.
+    pub database_url: Option<Secret>,
+    /// Where the registry listens.
+    #[serde(default = "default_grpc_listen")]
+    pub grpc_listen: SocketAddr,
+    /// Where health and metrics are served; nowhere if absent.
+    pub http_listen: Option<SocketAddr>,
+    /// The registry's address, for every other role and for clients.
+    pub registry_url: Option<String>,
+    /// The admin token, or a file that holds it.
+    pub admin_token: Option<Secret>,
+    /// See `admin_token`.
+    pub admin_token_file: Option<PathBuf>,
+    /// The token of scanners and parsers, or a file that holds it.
+    pub worker_token: Option<Secret>,
+    /// See `worker_token`.
+    pub worker_token_file: Option<PathBuf>,
+    /// A client's token, or a file that holds it.
+    pub token: Option<Secret>,
+    /// See `token`.
+    pub token_file: Option<PathBuf>,
+    /// S3-compatible endpoints that sources may name.
+    #[serde(default)]
+    pub allowed_endpoints: Vec<String>,
+    /// 32 bytes in base64: seals static keys at rest.
+    pub sealing_key: Option<Secret>,
+    /// See `sealing_key`.
+    pub sealing_key_file: Option<PathBuf>,
+    /// Where the platform's own identity lives.
+    #[serde(default = "default_region")]
+    pub aws_region: String,
+    /// The platform's account, which customers' trust policies name.
+    #[serde(default)]
+    pub aws_account_id: String,
+    /// Another STS than Amazon's.
+    pub sts_endpoint: Option<String>,
+    /// This worker's name; the host's name if absent.
+    pub worker_id: Option<String>,
+    /// Between two scans of a source.
+    #[serde(default = "default_scan_interval")]
+    pub scan_interval_ms: u64,
+    /// Between two full sweeps of a source.
+    #[serde(default = "default_sweep_interval")]
+    pub sweep_interval_ms: u64,
+    /// Days before today whose folders each scan lists.
+    #[serde(default = "default_look_back")]
+    pub look_back_days: u32,
+    /// Files of one source that may be on the queue unfinished.
+    #[serde(default = "default_max_unfinished")]
+    pub max_unfinished_files: u32,
+    /// Rows a transaction.
+    #[serde(default = "default_chunk_rows")]
+    pub chunk_rows: u64,
+    /// Bytes a transaction.
+    #[serde(default = "default_chunk_bytes")]
+    pub chunk_bytes: u64,
+    /// Time a transaction may stay open.
+    #[serde(default = "default_chunk_ms")]
+    pub chunk_ms: u64,
+    /// A tracing filter, such as `info,scanner=debug`.
+    #[serde(default = "default_log")]
+    pub log: String,
+    /// `text` or `json`.
+    #[serde(default = "default_log_format")]
+    pub log_format: String,
+    /// An OpenTelemetry collector (gRPC).
+    pub otlp_endpoint: Option<String>,
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(MASK)
+    }
+}
+
+impl Serialize for SecretMap {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.keys().map(|key| (key, MASK)))
+    }
+}
+
+/// What stands for a secret where settings are shown.
+const MASK: &str = "(masked)";
+
+/// Settings of librdkafka; not shown, since some are secrets.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct SecretMap(pub BTreeMap<String, String>);
+
+impl fmt::Debug for SecretMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+fn default_partitions() -> i32 {
+    12
+}
+fn default_replication() -> i32 {
+    -1
+}
+fn default_grpc_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 7400))
+}
+fn default_region() -> String {
+    "us-east-1".into()
+}
+fn default_scan_interval() -> u64 {
+    60_000
+}
+fn default_sweep_interval() -> u64 {
+    6 * 3_600_000
+}
+fn default_look_back() -> u32 {
+    3
+}
+fn default_max_unfinished() -> u32 {
+    1_000
+}
+fn default_chunk_rows() -> u64 {
+    50_000
+}
+fn default_chunk_bytes() -> u64 {
+    32 << 20
+}
+fn default_chunk_ms() -> u64 {
+    2_000
+}
+fn default_log() -> String {
+    "info".into()
+}
+fn default_log_format() -> String {
+    "text".into()
+}
+
+impl Settings {
+    /// From a file (if any), the environment and flags, the later over the earlier.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        flags: &BTreeMap<String, String>,
+    ) -> Result<Self, SettingsError> {
+        let mut table = match file {
+            Some(path) => read_file(path)?,
+            None => Table::new(),
+        };
+        for (variable, text) in environment {
+            let Some(key) = variable.strip_prefix("CORTEX_") else { continue };
+            if NOT_SETTINGS.iter().any(|prefix| variable.starts_with(prefix)) {
+                continue;
+            }
+            let key = key.to_ascii_lowercase();
+            let value = parse(&key, &text).ok_or(SettingsError::UnknownVariable(variable))??;
+            table.insert(key, value);
+        }
+        for (key, text) in flags {
+            let unknown = || SettingsError::Value { name: key.clone(), reason: "there is no such setting".into() };
+            table.insert(key.clone(), parse(key, text).ok_or_else(unknown)??);
+        }
+        Settings::deserialize(Value::Table(table)).map_err(|error| SettingsError::Shape(Box::new(error)))
+    }
+
+    /// As TOML, secrets masked.
+    pub fn shown(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// The admin token.
+    pub fn admin_token(&self) -> Result<Secret, SettingsError> {
+        secret("admin_token", "the registry's admin token", &self.admin_token, &self.admin_token_file)
+    }
+
+    /// The token of workers.
+    pub fn worker_token(&self) -> Result<Secret, SettingsError> {
+        secret("worker_token", "the token of scanners and parsers", &self.worker_token, &self.worker_token_file)
+    }
+
+    /// A client's token; the admin token stands in for it.
+    pub fn client_token(&self) -> Result<Secret, SettingsError> {
+        if self.token.is_some() || self.token_file.is_some() {
+            return secret("token", "the client's token", &self.token, &self.token_file);
+        }
+        secret("token", "an account's token or the admin token", &self.admin_token, &self.admin_token_file)
+    }
+
+    /// The key that seals static keys, if one is set.
+    pub fn sealing_key(&self) -> Result<Option<Secret>, SettingsError> {
+        if self.sealing_key.is_none() && self.sealing_key_file.is_none() {
+            return Ok(None);
+        }
+        secret("sealing_key", "32 bytes in base64", &self.sealing_key, &self.sealing_key_file).map(Some)
+    }
+
+    /// The registry's address.
+    pub fn registry_url(&self) -> Result<&str, SettingsError> {
+        self.registry_url.as_deref().ok_or_else(|| missing("registry_url", "the registry's address"))
+    }
+
+    /// Kafka's bootstrap servers.
+    pub fn kafka(&self) -> Result<&str, SettingsError> {
+        self.kafka.as_deref().ok_or_else(|| missing("kafka", "Kafka's bootstrap servers, HOST:PORT"))
+    }
+
+    /// The registry's database.
+    pub fn database_url(&self) -> Result<&Secret, SettingsError> {
+        self.database_url.as_ref().ok_or_else(|| missing("database_url", "the registry's database, postgres://…"))
+    }
+
+    /// This worker's name: as set, or the host's.
+    pub fn worker_id(&self, role: &str) -> String {
+        self.worker_id.clone().unwrap_or_else(|| {
+            let host = std::env::var("HOSTNAME")
+                .ok()
+                .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| "localhost".to_owned());
+            format!("{role}-{host}")
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<Table, SettingsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| SettingsError::File { path: path.to_owned(), source })?;
+    text.parse().map_err(|error| SettingsError::Toml { path: path.to_owned(), source: Box::new(error) })
+}
+
+/// The value of a setting from its text; none where there is no such setting.
+fn parse(key: &str, text: &str) -> Option<Result<Value, SettingsError>> {
+    let (_, kind) = KEYS.iter().find(|(name, _)| *name == key)?;
+    Some(match kind {
+        Kind::Text => Ok(Value::String(text.to_owned())),
+        Kind::Number => text.trim().parse().map(Value::Integer).map_err(|_| SettingsError::Value {
+            name: key.to_owned(),
+            reason: format!("{text:?} is no whole number"),
+        }),
+        Kind::List => Ok(Value::Array(
+            text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(Value::from).collect(),
+        )),
+        Kind::Map => parse_map(key, text),
+    })
+}
+
+/// `name=value,name=value`
+fn parse_map(key: &str, text: &str) -> Result<Value, SettingsError> {
+    let mut table = Table::new();
+    for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
+        // The pair itself is not shown: its value may be a secret.
+        let Some((name, value)) = pair.split_once('=') else {
+            let reason = "each part must be NAME=VALUE, parts separated by commas".to_owned();
+            return Err(SettingsError::Value { name: key.to_owned(), reason });
+        };
+        table.insert(name.trim().to_owned(), Value::String(value.trim().to_owned()));
+    }
+    Ok(Value::Table(table))
+}
+
+fn missing(name: &'static str, purpose: &'static str) -> SettingsError {
+    SettingsError::Missing {
+        name,
+        purpose,
+        flag: name.replace('_', "-"),
+        variable: format!("CORTEX_{}", name.to_ascii_uppercase()),
+    }
+}
+
+fn secret(
+    name: &'static str,
+    purpose: &'static str,
+    value: &Option<Secret>,
+    file: &Option<PathBuf>,
+) -> Result<Secret, SettingsError> {
+    match (value, file) {
+        (Some(value), _) => Ok(value.clone()),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Secret::new(text.trim())),
+            Err(source) => Err(SettingsError::File { path: path.clone(), source }),
+        },
+        (None, None) => Err(missing(name, purpose)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> std::vec::IntoIter<(String, String)> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>().into_iter()
+    }
+
+    #[test]
+    fn the_environment_outdoes_the_file_and_flags_outdo_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cortex.toml");
+        std::fs::write(&path, "chunk_rows = 1\nchunk_ms = 1\nlook_back_days = 1\n").unwrap();
+        let flags = BTreeMap::from([("look_back_days".to_owned(), "3".to_owned())]);
+        let environment = env(&[("CORTEX_CHUNK_MS", "2"), ("CORTEX_LOOK_BACK_DAYS", "2"), ("HOME", "/")]);
+        let settings = Settings::load(Some(&path), environment, &flags).unwrap();
+        assert_eq!((settings.chunk_rows, settings.chunk_ms, settings.look_back_days), (1, 2, 3));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named() {
+        let none = BTreeMap::new();
+        let error = Settings::load(None, env(&[("CORTEX_KAFFKA", "x")]), &none).unwrap_err();
+        assert!(error.to_string().contains("CORTEX_KAFFKA"), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cortex.toml");
+        std::fs::write(&path, "chunk_rowz = 1").unwrap();
+        let error = Settings::load(Some(&path), env(&[]), &none).unwrap_err();
+        assert!(error.to_string().contains("chunk_rowz"), "{error}");
+    }
+
+    #[test]
+    fn secrets_are_masked_and_missing_settings_say_how_to_give_them() {
+        let environment = env(&[
+            ("CORTEX_ADMIN_TOKEN", "hush"),
+            ("CORTEX_DATABASE_URL", "postgres://u:hush@h/d"),
+            ("CORTEX_KAFKA_PROPERTIES", "sasl.password=hush"),
+        ]);
+        let settings = Settings::load(None, environment, &BTreeMap::new()).unwrap();
+        let shown = settings.shown().unwrap();
+        assert!(shown.contains("admin_token") && shown.contains("sasl.password"), "{shown}");
+        assert!(!format!("{shown}{settings:?}").contains("hush"), "{shown}");
+        let settings = Settings::load(None, env(&[]), &BTreeMap::new()).unwrap();
+        let error = settings.kafka().unwrap_err().to_string();
+        assert!(error.contains("--kafka") && error.contains("CORTEX_KAFKA"), "{error}");
+    }
+}
