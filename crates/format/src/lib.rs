@@ -1,124 +1,18 @@
-//! Bytes to rows: gzip and zip, CSV, TSV and JSON (lines, objects one after another, or one array), in one pass and
-//! bounded memory.
-//!
-//! Pure: a [`std::io::Read`] goes in, rows come out; no network, no clock, no async. A row that cannot be read is an
-//! [`Item::Bad`] and the next one follows; what ends the file is a [`FileFault`].
-//!
-//! **Invariant.** The rows of a file, their positions and numbers do not depend on how the bytes were chunked by the
-//! reader, nor on whether reading began at the start or behind a checkpoint ([`Rows::open_at`]).
+#![doc = include_str!("../README.md")]
 
-use std::io::{Read, Seek};
+mod buffer;
+mod decompress;
+mod delimited;
+mod fault;
+mod item;
+mod json;
+mod rows;
+mod sniff;
+mod source;
 
-/// What a reader needs of an object: sequential reads, and seeks for what has an index (zip).
-pub trait Object: Read + Seek + Send {}
-impl<T: Read + Seek + Send> Object for T {}
-
-/// Where a row stands: enough to go on behind it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Place {
-    /// Byte offset after decompression, the entries of a zip counted on.
-    pub position: u64,
-    /// Data rows up to here (the number of the last row read; 0 at the start).
-    pub row: u64,
-}
-
-/// Limits that keep memory bounded.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// The longest row, in bytes. Default 1 MiB.
-    pub row_bytes: usize,
-    /// The widest header, in columns. Default 4,096.
-    pub columns: usize,
-    /// The deepest JSON nesting. Default 64.
-    pub nesting: usize,
-    /// The most entries of a zip. Default 10,000.
-    pub zip_entries: usize,
-    /// Expansion over this ratio, past `expansion_floor` bytes, ends the file. Default 200.
-    pub expansion_ratio: u64,
-    /// Default 1 GiB.
-    pub expansion_floor: u64,
-}
-
-/// What comes next in a file.
-#[derive(Debug)]
-pub enum Item<'a> {
-    /// The columns of the rows that follow, before the first row and again where they change (the next entry of a zip).
-    /// JSON has none: there each row names its own, and [`Columns::Named`] comes once.
-    Columns(Columns<'a>),
-    /// A row.
-    Row(Row<'a>),
-    /// A row that cannot be read; the file goes on behind it.
-    Bad(BadRow<'a>),
-}
-
-/// How rows name their values.
-#[derive(Debug, Clone, Copy)]
-pub enum Columns<'a> {
-    /// By position: the trimmed names of the header row.
-    Header(&'a [String]),
-    /// Each row names its own (JSON).
-    Named,
-}
-
-/// One data row.
-#[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    /// Byte where the row begins, after decompression, and its number (1-based).
-    pub at: Place,
-    /// The row's bytes as they stand in the file, without the line end.
-    pub raw: &'a [u8],
-    /// Its values.
-    pub values: Values<'a>,
-}
-
-/// The values of one row.
-#[derive(Debug, Clone, Copy)]
-pub enum Values<'a> {
-    /// One field a header column, unquoted; valid UTF-8 is checked by the reader.
-    Fields(Fields<'a>),
-    /// Names and values of a JSON object, flattened (`address.city`), in the order of the file.
-    Named(&'a [(String, JsonValue)]),
-}
-
-/// The fields of a delimited row: one buffer and where each field ends in it.
-#[derive(Debug, Clone, Copy)]
-pub struct Fields<'a> {
-    /// All fields, one behind the other.
-    pub text: &'a str,
-    /// The end of each field in `text`.
-    pub ends: &'a [usize],
-}
-
-/// A JSON value as a column may hold it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum JsonValue {
-    /// `null`
-    Null,
-    /// `true`, `false`
-    Bool(bool),
-    /// The digits as they stand in the file, so that no precision is lost before the column's type is known.
-    Number(String),
-    /// A string.
-    String(String),
-    /// A list of scalars, each as text; `null`s left out.
-    List(Vec<String>),
-    /// Deeper nesting (lists with objects or lists in them), as JSON text.
-    Json(String),
-}
-
-/// A row that cannot be read.
-#[derive(Debug, Clone)]
-pub struct BadRow<'a> {
-    /// Where it begins, and its number (a bad row counts as a row).
-    pub at: Place,
-    /// Its bytes, cut at 16 KiB.
-    pub raw: &'a [u8],
-    /// True where `raw` was cut.
-    pub raw_truncated: bool,
-    /// What is wrong.
-    pub fault: RowFault,
-    /// In plain words, with the values concerned.
-    pub reason: String,
-    /// What to do.
-    pub advice: &'static str,
-}
+pub use decompress::Compression;
+pub use fault::{FileCode, FileFault, ReadError, RowFault};
+pub use item::{BadRow, Columns, Fields, Item, JsonValue, Limits, Place, Row, Values};
+pub use rows::Rows;
+pub use sniff::Format;
+pub use source::Object;

@@ -1,0 +1,237 @@
+//! The sliding window over the decompressed bytes.
+
+use std::ops::Range;
+
+use memchr::memchr2;
+
+use crate::decompress::{Document, Stream};
+use crate::{FileCode, ReadError};
+
+/// The least room a read is given.
+const BLOCK: usize = 64 << 10;
+/// Refused rows are shown up to here.
+const KEPT: usize = 16 << 10;
+
+/// Bytes that were read and not yet consumed. Holds at most what its caller asks to be together (a row within its
+/// limit) and a block more.
+pub(crate) struct Buffer {
+    stream: Stream,
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Position of `bytes[start]`, after decompression.
+    position: u64,
+    ended: bool,
+    /// A failure that waits until the bytes before it are used up.
+    stashed: Option<ReadError>,
+    kept: Vec<u8>,
+    kept_of: u64,
+}
+
+impl Buffer {
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            bytes: vec![0; 4 * BLOCK],
+            start: 0,
+            end: 0,
+            position: 0,
+            ended: false,
+            stashed: None,
+            kept: Vec::new(),
+            kept_of: 0,
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Goes on with the document that holds `position`, or with the next one where none is asked for.
+    pub(crate) fn open_document(&mut self, holding: Option<u64>) -> Result<Option<Document>, ReadError> {
+        let document = match holding {
+            Some(position) => self.stream.document_at(position)?,
+            None => self.stream.next_document()?,
+        };
+        if let Some(document) = &document {
+            (self.start, self.end) = (0, 0);
+            self.position = document.begins;
+            self.ended = false;
+            self.stashed = None;
+        }
+        Ok(document)
+    }
+
+    /// What is there and not consumed.
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Position of the first byte of [`Buffer::data`].
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        debug_assert!(count <= self.end - self.start);
+        self.start += count;
+        self.position += count as u64;
+    }
+
+    /// Reads on; false where the document ends. [`Buffer::data`] keeps its start.
+    pub(crate) fn more(&mut self) -> Result<bool, ReadError> {
+        if let Some(error) = self.stashed.take() {
+            return Err(error);
+        }
+        if self.ended {
+            return Ok(false);
+        }
+        self.make_room();
+        let behind = self.position + (self.end - self.start) as u64;
+        let read = self.stream.read(&mut self.bytes[self.end..], behind)?;
+        self.end += read;
+        self.ended = read == 0;
+        Ok(read > 0)
+    }
+
+    fn make_room(&mut self) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.bytes.len() - self.end >= BLOCK {
+            return;
+        }
+        self.bytes.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.bytes.len() - self.end < BLOCK {
+            self.bytes.resize(self.end + 2 * BLOCK, 0);
+        }
+    }
+
+    /// At least `want` bytes, fewer only where the document ends or fails; a failure is told by the next
+    /// [`Buffer::more`].
+    pub(crate) fn peek(&mut self, want: usize) -> &[u8] {
+        while self.data().len() < want {
+            match self.more() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    self.stashed = Some(error);
+                    break;
+                }
+            }
+        }
+        self.data()
+    }
+
+    /// Consumes the bytes for which `blank` holds; false where the document ends with them.
+    pub(crate) fn skip(&mut self, blank: impl Fn(u8) -> bool) -> Result<bool, ReadError> {
+        loop {
+            match self.data().iter().position(|&byte| !blank(byte)) {
+                Some(count) => {
+                    self.consume(count);
+                    return Ok(true);
+                }
+                None => self.consume(self.data().len()),
+            }
+            if !self.more()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Goes forward to `position`, by a seek where the bytes are the object's own.
+    pub(crate) fn skip_to(&mut self, position: u64) -> Result<(), ReadError> {
+        loop {
+            let wanted = position.saturating_sub(self.position);
+            let there = self.data().len();
+            if wanted <= there as u64 {
+                self.consume(wanted as usize);
+                return Ok(());
+            }
+            if self.stream.seek(position)? {
+                (self.start, self.end) = (0, 0);
+                self.position = position;
+                self.ended = false;
+                self.stashed = None;
+                return Ok(());
+            }
+            self.consume(there);
+            if !self.more()? {
+                return Err(ReadError::file(
+                    FileCode::Truncated,
+                    self.position,
+                    format!("the content ends before byte {position}, up to which it has been read before"),
+                    "upload the file again under the same key",
+                ));
+            }
+        }
+    }
+
+    /// The length of the line end at `at` bytes from here: 1 or 2, 0 at the end.
+    pub(crate) fn line_end_len(&mut self, at: usize) -> usize {
+        match self.data().get(at).copied() {
+            None => 0,
+            // CRLF is one line end, wherever the reads happened to cut it.
+            Some(b'\r') if self.peek(at + 2).get(at + 1) == Some(&b'\n') => 2,
+            Some(_) => 1,
+        }
+    }
+
+    /// Consumes `total` bytes, and says where the first `len` of them stand until the next read.
+    pub(crate) fn take(&mut self, len: usize, total: usize) -> Range<usize> {
+        let span = self.start..self.start + len;
+        self.consume(total);
+        span
+    }
+
+    /// The bytes that [`Buffer::take`] took last.
+    pub(crate) fn taken(&self, span: Range<usize>) -> &[u8] {
+        self.bytes.get(span).unwrap_or_default()
+    }
+
+    /// What is to be shown of the row that was refused, and whether it was cut.
+    pub(crate) fn kept(&self) -> (&[u8], bool) {
+        (&self.kept, self.kept_of > self.kept.len() as u64)
+    }
+
+    /// Keeps a taken row to be shown as refused.
+    pub(crate) fn keep_taken(&mut self, span: Range<usize>) {
+        self.forget();
+        let row = self.bytes.get(span).unwrap_or_default();
+        self.kept.extend_from_slice(&row[..row.len().min(KEPT)]);
+        self.kept_of = row.len() as u64;
+    }
+
+    /// Forgets what was kept, before the next row is [kept](Buffer::keep) piece by piece.
+    pub(crate) fn forget(&mut self) {
+        self.kept.clear();
+        self.kept_of = 0;
+    }
+
+    /// Consumes `count` bytes as a piece of a row that is refused.
+    pub(crate) fn keep(&mut self, count: usize) {
+        let room = KEPT - self.kept.len();
+        let piece = &self.bytes[self.start..self.start + count.min(room)];
+        self.kept.extend_from_slice(piece);
+        self.kept_of += count as u64;
+        self.consume(count);
+    }
+
+    /// Refuses all up to the next line end, and consumes that too.
+    pub(crate) fn keep_line(&mut self) -> Result<(), ReadError> {
+        self.forget();
+        loop {
+            if let Some(end) = memchr2(b'\n', b'\r', self.data()) {
+                self.keep(end);
+                let line_end = self.line_end_len(0);
+                self.consume(line_end);
+                return Ok(());
+            }
+            self.keep(self.data().len());
+            if !self.more()? {
+                return Ok(());
+            }
+        }
+    }
+}

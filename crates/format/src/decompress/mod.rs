@@ -1,0 +1,174 @@
+//! From the object's bytes to those of its documents: the object itself, what a gzip holds, or each entry of a zip.
+
+mod gzip;
+mod zip;
+
+use std::io::{Read, Seek, SeekFrom};
+
+use crate::source::{Object, Source};
+use crate::{FileCode, Limits, ReadError};
+
+/// How an object is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip, of one or more members.
+    Gzip,
+    /// A zip archive of one or more entries.
+    Zip,
+}
+
+impl Compression {
+    /// `none`, `gzip` or `zip`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zip => "zip",
+        }
+    }
+
+    /// What the first bytes say.
+    pub(crate) fn of_content(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Self::Zip,
+            _ => Self::None,
+        }
+    }
+
+    /// What a name says, and the name of what is inside.
+    fn of_name(name: &str) -> (Option<Self>, &str) {
+        for (ending, compression) in [(".gz", Self::Gzip), (".gzip", Self::Gzip), (".zip", Self::Zip)] {
+            let at = name.len().saturating_sub(ending.len());
+            if name.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(ending)) {
+                return (Some(compression), &name[..at]);
+            }
+        }
+        (None, name)
+    }
+}
+
+/// One run of rows with a format and header of its own.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// Its name, without the ending of a compression.
+    pub(crate) name: String,
+    /// Position of its first byte.
+    pub(crate) begins: u64,
+}
+
+/// The decompressed bytes of an object, document by document.
+pub(crate) struct Stream {
+    kind: Kind,
+    name: String,
+    opened: bool,
+    expansion_ratio: u64,
+    expansion_floor: u64,
+}
+
+enum Kind {
+    Plain(Source),
+    Gzip(Box<gzip::Gzip>),
+    Zip(zip::Zip),
+}
+
+impl Stream {
+    pub(crate) fn open(object: Box<dyn Object>, name: &str, limits: &Limits) -> Result<Self, ReadError> {
+        let mut source = Source::new(object);
+        let head = source.peek(8)?;
+        let (named, inner_name) = Compression::of_name(name);
+        let found = Compression::of_content(head);
+        if let Some(named) = named
+            && named != found
+            && !head.is_empty()
+        {
+            return Err(ReadError::file(
+                FileCode::FormatMismatch,
+                0,
+                format!("`{name}` is named as {}, but its content is not", named.as_str()),
+                "name the file after what it holds, or compress it as its name says",
+            ));
+        }
+        let kind = match found {
+            Compression::None => Kind::Plain(source),
+            Compression::Gzip => Kind::Gzip(Box::new(gzip::Gzip::new(source))),
+            Compression::Zip => Kind::Zip(zip::Zip::open(source, limits)?),
+        };
+        Ok(Self {
+            kind,
+            name: inner_name.to_owned(),
+            opened: false,
+            expansion_ratio: limits.expansion_ratio,
+            expansion_floor: limits.expansion_floor,
+        })
+    }
+
+    pub(crate) fn compression(&self) -> Compression {
+        match self.kind {
+            Kind::Plain(_) => Compression::None,
+            Kind::Gzip(_) => Compression::Gzip,
+            Kind::Zip(_) => Compression::Zip,
+        }
+    }
+
+    /// Opens the next document.
+    pub(crate) fn next_document(&mut self) -> Result<Option<Document>, ReadError> {
+        match &mut self.kind {
+            Kind::Zip(zip) => zip.open_next(),
+            _ if self.opened => Ok(None),
+            _ => {
+                self.opened = true;
+                Ok(Some(Document { name: self.name.clone(), begins: 0 }))
+            }
+        }
+    }
+
+    /// Opens the document in which `position` stands.
+    pub(crate) fn document_at(&mut self, position: u64) -> Result<Option<Document>, ReadError> {
+        if let Kind::Zip(zip) = &mut self.kind {
+            zip.aim(position);
+        }
+        self.next_document()
+    }
+
+    /// Reads on in the open document; 0 at its end, once what it holds has been verified. `position` is where these
+    /// bytes will stand.
+    pub(crate) fn read(&mut self, into: &mut [u8], position: u64) -> Result<usize, ReadError> {
+        let (read, consumed) = match &mut self.kind {
+            Kind::Plain(source) => return source.read(into).map_err(|error| source.own(error)),
+            Kind::Gzip(gzip) => (gzip.read(into, position)?, gzip.consumed()),
+            Kind::Zip(zip) => (zip.read(into, position)?, zip.consumed()),
+        };
+        let produced = position + read as u64;
+        if produced > self.expansion_floor && produced / self.expansion_ratio.max(1) > consumed.max(1) {
+            return Err(ReadError::file(
+                FileCode::ExpansionLimit,
+                position,
+                format!(
+                    "{consumed} compressed bytes have expanded to {produced}, more than {} to 1",
+                    self.expansion_ratio
+                ),
+                "split the content into several files, or upload it uncompressed",
+            ));
+        }
+        Ok(read)
+    }
+
+    /// Goes to `position` where that needs no decompression; false where it does.
+    pub(crate) fn seek(&mut self, position: u64) -> Result<bool, ReadError> {
+        let Kind::Plain(source) = &mut self.kind else { return Ok(false) };
+        let length = source.seek(SeekFrom::End(0)).map_err(|error| source.own(error))?;
+        if position > length {
+            return Err(ReadError::file(
+                FileCode::Truncated,
+                length,
+                format!("the file has {length} bytes, but has been read up to byte {position} before"),
+                "upload the file again under the same key",
+            ));
+        }
+        source.seek(SeekFrom::Start(position)).map_err(|error| source.own(error))?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,275 @@
+//! The central directory of a zip (APPNOTE 6.3.10, sections 4.3.12 to 4.3.16), zip64 included.
+//!
+//! Read here and not by a library because the number of entries and the directory's size must be known to be within
+//! limits before any of it is held in memory.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use memchr::memmem;
+
+use super::DAMAGED;
+use crate::source::Source;
+use crate::{FileCode, Limits, ReadError};
+
+/// The end record with the longest comment, and the zip64 locator before it.
+const TAIL: u64 = 22 + 0xffff + 20;
+/// The largest directory that is read. 10,000 entries with names of a hundred bytes take 1.5 MB.
+const DIRECTORY_BYTES: u64 = 16 << 20;
+/// Names are for messages and for telling formats by; longer ones are cut.
+const NAME_BYTES: usize = 512;
+
+pub(super) struct Directory {
+    /// The entries that hold data, in order.
+    pub(super) entries: Vec<Entry>,
+}
+
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) method: Method,
+    /// Position of its first byte among all entries, after decompression.
+    pub(super) begins: u64,
+    pub(super) size: u64,
+    pub(super) compressed: u64,
+    pub(super) checksum: u32,
+    /// Where its local header stands in the object.
+    pub(super) header: u64,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Method {
+    Stored,
+    Deflated,
+}
+
+/// Where the directory stands in the object.
+struct Extent {
+    begins: u64,
+    bytes: u64,
+    entries: u64,
+    /// What stands before the archive in the object, and is not counted in the archive's own offsets.
+    shift: u64,
+}
+
+impl Directory {
+    pub(super) fn read(source: &mut Source, limits: &Limits) -> Result<Self, ReadError> {
+        let extent = find(source)?;
+        if extent.entries > limits.zip_entries as u64 || extent.bytes > DIRECTORY_BYTES {
+            let reason = format!("the zip has {} entries, more than {}", extent.entries, limits.zip_entries);
+            return Err(ReadError::file(
+                FileCode::ExpansionLimit,
+                0,
+                reason,
+                "split it into several archives, or upload the files themselves",
+            ));
+        }
+        source.seek(SeekFrom::Start(extent.begins)).map_err(|error| source.own(error))?;
+        let mut bytes = Vec::new();
+        let read = source.by_ref().take(extent.bytes).read_to_end(&mut bytes);
+        read.map_err(|error| source.own(error))?;
+
+        let mut entries = Vec::new();
+        let mut rest = bytes.as_slice();
+        let mut begins = 0_u64;
+        for _ in 0..extent.entries {
+            let (record, behind) = Record::split(rest).ok_or_else(|| corrupt("its directory is cut off"))?;
+            rest = behind;
+            if record.left_alone() {
+                continue;
+            }
+            let entry = record.entry(begins, &extent)?;
+            begins = begins.checked_add(entry.size).ok_or_else(|| corrupt("its sizes are impossible"))?;
+            entries.push(entry);
+        }
+        Ok(Self { entries })
+    }
+}
+
+fn find(source: &mut Source) -> Result<Extent, ReadError> {
+    let length = source.seek(SeekFrom::End(0)).map_err(|error| source.own(error))?;
+    let tail_begins = length.saturating_sub(TAIL);
+    source.seek(SeekFrom::Start(tail_begins)).map_err(|error| source.own(error))?;
+    let mut tail = Vec::new();
+    let read = source.by_ref().take(TAIL).read_to_end(&mut tail);
+    read.map_err(|error| source.own(error))?;
+
+    let Some((at, end)) = end_record(&tail) else {
+        return Err(ReadError::file(
+            FileCode::Truncated,
+            0,
+            "the zip has no directory at its end",
+            "upload the file again, completely",
+        ));
+    };
+    if u16_at(end, 4) != u16_at(end, 6) {
+        return Err(corrupt("it is one part of a split archive"));
+    }
+    let mut extent = Extent {
+        begins: u64::from(u32_at(end, 16)),
+        bytes: u64::from(u32_at(end, 12)),
+        entries: u64::from(u16_at(end, 10)),
+        shift: 0,
+    };
+    let mut directory_ends = tail_begins + at as u64;
+    let locator = at.checked_sub(20).and_then(|from| tail.get(from..at));
+    if let Some(locator) = locator.filter(|locator| locator.starts_with(b"PK\x06\x07")) {
+        directory_ends = zip64(source, u64_at(locator, 8), &mut extent)?;
+    }
+    extent.shift = extent
+        .begins
+        .checked_add(extent.bytes)
+        .and_then(|stated| directory_ends.checked_sub(stated))
+        .ok_or_else(|| corrupt("its directory is not where its end states it"))?;
+    extent.begins += extent.shift;
+    Ok(extent)
+}
+
+/// The last end record whose comment reaches no further than the object.
+fn end_record(tail: &[u8]) -> Option<(usize, &[u8])> {
+    memmem::rfind_iter(tail, b"PK\x05\x06").find_map(|at| {
+        let record = tail.get(at..at + 22)?;
+        (at + 22 + usize::from(u16_at(record, 20)) <= tail.len()).then_some((at, record))
+    })
+}
+
+/// Replaces what does not fit the old end record; where the zip64 end record stands.
+fn zip64(source: &mut Source, at: u64, extent: &mut Extent) -> Result<u64, ReadError> {
+    let mut record = [0; 56];
+    source.seek(SeekFrom::Start(at)).map_err(|error| source.own(error))?;
+    if source.read_exact(&mut record).is_err() {
+        return Err(source.failure().unwrap_or_else(|| corrupt("its zip64 end record is missing")));
+    }
+    if !record.starts_with(b"PK\x06\x06") {
+        return Err(corrupt("its zip64 end record is missing"));
+    }
+    extent.entries = u64_at(&record, 32);
+    extent.bytes = u64_at(&record, 40);
+    extent.begins = u64_at(&record, 48);
+    Ok(at)
+}
+
+/// One record of the directory.
+struct Record<'a> {
+    fixed: &'a [u8],
+    name: &'a [u8],
+    extra: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (fixed, rest) = bytes.split_at_checked(46)?;
+        if !fixed.starts_with(b"PK\x01\x02") {
+            return None;
+        }
+        let (name, rest) = rest.split_at_checked(usize::from(u16_at(fixed, 28)))?;
+        let (extra, rest) = rest.split_at_checked(usize::from(u16_at(fixed, 30)))?;
+        let (_comment, rest) = rest.split_at_checked(usize::from(u16_at(fixed, 32)))?;
+        Some((Self { fixed, name, extra }, rest))
+    }
+
+    /// Directories, dot files, what macOS adds, and entries with nothing in them.
+    fn left_alone(&self) -> bool {
+        let mut parts = self.name.split(|&byte| byte == b'/' || byte == b'\\');
+        self.name.ends_with(b"/")
+            || u32_at(self.fixed, 24) == 0
+            || parts.any(|part| part.starts_with(b".") || part == b"__MACOSX")
+    }
+
+    fn entry(&self, begins: u64, extent: &Extent) -> Result<Entry, ReadError> {
+        let name = String::from_utf8_lossy(&self.name[..self.name.len().min(NAME_BYTES)]).into_owned();
+        let flags = u16_at(self.fixed, 8);
+        let method = u16_at(self.fixed, 10);
+        if flags & 1 != 0 || method == 99 {
+            return Err(ReadError::file(
+                FileCode::EncryptedArchive,
+                begins,
+                format!("`{name}` in the zip is encrypted"),
+                "upload the archive without a password; S3 encrypts it at rest",
+            ));
+        }
+        if [".zip", ".gz", ".tgz"].iter().any(|ending| name.to_ascii_lowercase().ends_with(ending)) {
+            return Err(nested(&format!("`{name}` in the zip is an archive itself"), begins));
+        }
+        if name == "[Content_Types].xml" {
+            return Err(ReadError::file(
+                FileCode::UnknownFormat,
+                begins,
+                "the file is an Office document",
+                "export the sheet as CSV (UTF-8)",
+            ));
+        }
+        let method = match method {
+            0 => Method::Stored,
+            8 => Method::Deflated,
+            other => {
+                return Err(ReadError::file(
+                    FileCode::UnknownFormat,
+                    begins,
+                    format!("`{name}` in the zip is compressed by method {other}, which is not read"),
+                    "make the zip with deflate, the usual method",
+                ));
+            }
+        };
+        let [size, compressed, header] =
+            self.sizes().ok_or_else(|| corrupt("its zip64 sizes are missing"))?;
+        let header = header.checked_add(extent.shift).ok_or_else(|| corrupt("its offsets are impossible"))?;
+        if header.checked_add(compressed).is_none_or(|end| end > extent.begins) {
+            return Err(corrupt(&format!("`{name}` reaches beyond its directory")));
+        }
+        Ok(Entry { name, method, begins, size, compressed, checksum: u32_at(self.fixed, 16), header })
+    }
+
+    /// Size, compressed size and header's offset; those that do not fit 32 bits stand in the zip64 extra field, in
+    /// this order.
+    fn sizes(&self) -> Option<[u64; 3]> {
+        let mut wide = self.extra_field(1).unwrap_or_default();
+        let mut sizes = [0; 3];
+        for (size, at) in sizes.iter_mut().zip([24, 20, 42]) {
+            *size = u64::from(u32_at(self.fixed, at));
+            if *size == u64::from(u32::MAX) {
+                let (bytes, rest) = wide.split_at_checked(8)?;
+                *size = u64_at(bytes, 0);
+                wide = rest;
+            }
+        }
+        Some(sizes)
+    }
+
+    fn extra_field(&self, wanted: u16) -> Option<&'a [u8]> {
+        let mut rest = self.extra;
+        loop {
+            let (head, behind) = rest.split_at_checked(4)?;
+            let (field, behind) = behind.split_at_checked(usize::from(u16_at(head, 2)))?;
+            if u16_at(head, 0) == wanted {
+                return Some(field);
+            }
+            rest = behind;
+        }
+    }
+}
+
+pub(super) fn nested(reason: &str, position: u64) -> ReadError {
+    ReadError::file(
+        FileCode::NestedArchive,
+        position,
+        reason,
+        "upload the files of the inner archive themselves",
+    )
+}
+
+fn corrupt(what: &str) -> ReadError {
+    ReadError::file(FileCode::CorruptArchive, 0, format!("the zip is damaged: {what}"), DAMAGED)
+}
+
+// Callers hold slices that reach far enough; a shorter one reads as zero.
+
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u16::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u32::from_le_bytes)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u64::from_le_bytes)
+}

@@ -1,0 +1,170 @@
+//! CSV and TSV: RFC 4180 with the delimiters, line ends and byte order marks of real files.
+//!
+//! A quote inside an unquoted field (`5" pipe`) is kept as it stands, as spreadsheets do, where the row ends on its
+//! line. In a row of several lines it is broken quoting: otherwise a file of lines that each leave a quote open could
+//! be made to be scanned once a line up to the row limit. As it is, every byte is scanned at most three times.
+
+mod extent;
+mod split;
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use self::extent::{RowEnd, find_row_end};
+use self::split::Splitter;
+use crate::buffer::Buffer;
+use crate::rows::Step;
+use crate::{Fields, FileCode, Format, Limits, ReadError, RowFault};
+
+pub(crate) struct Delimited {
+    delimiter: u8,
+    row_bytes: usize,
+    header: Vec<String>,
+    splitter: Splitter,
+}
+
+impl Delimited {
+    /// Reads the header; the buffer stands at its first byte.
+    pub(crate) fn open(buffer: &mut Buffer, delimiter: u8, limits: &Limits) -> Result<Self, ReadError> {
+        let header = read_header(buffer, delimiter, limits)?;
+        Ok(Self { delimiter, row_bytes: limits.row_bytes, header, splitter: Splitter::default() })
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        if self.delimiter == b'\t' { Format::Tsv } else { Format::Csv }
+    }
+
+    pub(crate) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The fields of the row that was read last.
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        self.splitter.fields()
+    }
+
+    pub(crate) fn advance(&mut self, buffer: &mut Buffer) -> Result<Step, ReadError> {
+        if !buffer.skip(|byte| byte == b'\n' || byte == b'\r')? {
+            return Ok(Step::End);
+        }
+        let position = buffer.position();
+        let (fault, reason, advice) = match find_row_end(buffer, self.delimiter, self.row_bytes)? {
+            RowEnd::At { len, quoted } => {
+                let span = take_row(buffer, len);
+                let Some(refusal) = self.read_fields(buffer.taken(span.clone()), quoted) else {
+                    return Ok(Step::Row { position, span });
+                };
+                buffer.keep_taken(span);
+                refusal
+            }
+            // Where the row was meant to end is not known. It is taken to have ended with its line, so that a quote
+            // that is never closed costs one row.
+            RowEnd::Broken(what) => {
+                buffer.keep_line()?;
+                (
+                    RowFault::MalformedRow,
+                    what.to_owned(),
+                    "quote fields that hold quotes, and write each inner quote twice",
+                )
+            }
+            RowEnd::Beyond { quoted } => {
+                buffer.keep_line()?;
+                let cause = if quoted { "; a quote in it may never be closed" } else { "" };
+                let reason = format!("the row is longer than {} bytes{cause}", self.row_bytes);
+                (RowFault::RowTooLarge, reason, "shorten the row, or look for a quote that is not closed")
+            }
+        };
+        Ok(Step::Bad { position, fault, reason, advice })
+    }
+
+    fn read_fields(&mut self, raw: &[u8], quoted: bool) -> Option<(RowFault, String, &'static str)> {
+        let text = match std::str::from_utf8(raw) {
+            Ok(text) => text,
+            Err(error) => {
+                let at = error.valid_up_to();
+                let reason = format!("byte {} of the row (0x{:02x}) is not valid UTF-8", at + 1, raw[at]);
+                return Some((RowFault::InvalidEncoding, reason, "save the file as UTF-8"));
+            }
+        };
+        let columns = self.header.len();
+        let count = self.splitter.split(text, self.delimiter, quoted, columns);
+        if count == columns {
+            return None;
+        }
+        let reason = format!("the row has {}, the header {columns}", plural(count, "field"));
+        let advice = "give every row as many fields as the header, and quote fields that hold the delimiter";
+        Some((RowFault::WrongFieldCount, reason, advice))
+    }
+}
+
+/// Consumes a row and its line end.
+fn take_row(buffer: &mut Buffer, len: usize) -> Range<usize> {
+    let line_end = buffer.line_end_len(len);
+    buffer.take(len, len + line_end)
+}
+
+fn read_header(buffer: &mut Buffer, delimiter: u8, limits: &Limits) -> Result<Vec<String>, ReadError> {
+    let position = buffer.position();
+    let (len, quoted) = match find_row_end(buffer, delimiter, limits.row_bytes)? {
+        RowEnd::At { len, quoted } => (len, quoted),
+        RowEnd::Broken(what) => {
+            return Err(ReadError::file(
+                FileCode::MalformedDocument,
+                position,
+                format!("the header cannot be read: {what}"),
+                "quote names that hold quotes, and write each inner quote twice",
+            ));
+        }
+        RowEnd::Beyond { .. } => {
+            let reason = format!("the header is longer than {} bytes", limits.row_bytes);
+            return Err(too_large(position, reason));
+        }
+    };
+    let span = take_row(buffer, len);
+    let Ok(text) = std::str::from_utf8(buffer.taken(span)) else {
+        return Err(ReadError::file(
+            FileCode::UnsupportedEncoding,
+            position,
+            "the header is not valid UTF-8",
+            "save the file as UTF-8",
+        ));
+    };
+    let mut splitter = Splitter::default();
+    let count = splitter.split(text, delimiter, quoted, limits.columns);
+    if count > limits.columns {
+        return Err(too_large(
+            position,
+            format!("the header has {count} columns, more than {}", limits.columns),
+        ));
+    }
+    let header: Vec<String> = splitter.fields().iter().map(|name| name.trim().to_owned()).collect();
+    let mut seen = HashSet::new();
+    if let Some(twice) = header.iter().find(|name| !name.is_empty() && !seen.insert(name.as_str())) {
+        return Err(ReadError::file(
+            FileCode::DuplicateColumn,
+            position,
+            format!("the header names the column `{twice}` twice: {}", shown(&header)),
+            "give each column a name of its own",
+        ));
+    }
+    Ok(header)
+}
+
+fn too_large(position: u64, reason: String) -> ReadError {
+    let advice = "upload fewer columns, and check that the first line is the header";
+    ReadError::file(FileCode::HeaderTooLarge, position, reason, advice)
+}
+
+/// The header as it was found, cut to what a message can hold.
+fn shown(header: &[String]) -> String {
+    const CHARACTERS: usize = 500;
+    let line = header.join(", ");
+    match line.char_indices().nth(CHARACTERS) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line,
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

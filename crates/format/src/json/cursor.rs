@@ -1,0 +1,207 @@
+//! The grammar of JSON (RFC 8259), over text that is known to be UTF-8.
+
+use memchr::memchr2;
+
+use super::flatten::Refusal;
+use super::is_blank;
+
+pub(super) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// A number as it is written.
+pub(super) struct Number<'a>(pub(super) &'a str);
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn back_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    pub(super) fn since(&self, begin: usize) -> &'a str {
+        &self.text[begin..self.at]
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    pub(super) fn blanks(&mut self) {
+        while self.peek().is_some_and(is_blank) {
+            self.at += 1;
+        }
+    }
+
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Refusal> {
+        if self.eat(byte) { Ok(()) } else { self.refuse(expected) }
+    }
+
+    /// Nothing but blanks may follow.
+    pub(super) fn end(&mut self) -> Result<(), Refusal> {
+        self.blanks();
+        if self.peek().is_none() { Ok(()) } else { self.refuse("the end of the row") }
+    }
+
+    fn refuse<T>(&self, expected: &'static str) -> Result<T, Refusal> {
+        Err(Refusal::Syntax { at: self.at, expected })
+    }
+
+    /// Appends the string that begins here.
+    pub(super) fn string(&mut self, into: &mut String) -> Result<(), Refusal> {
+        self.expect(b'"', "'\"'")?;
+        loop {
+            let rest = &self.text[self.at..];
+            let Some(len) = memchr2(b'"', b'\\', rest.as_bytes()) else {
+                self.at = self.text.len();
+                return self.refuse("the string's closing '\"'");
+            };
+            let piece = &rest[..len];
+            if let Some(control) = piece.bytes().position(|byte| byte < b' ') {
+                self.at += control;
+                return self.refuse("control characters in strings to be escaped");
+            }
+            into.push_str(piece);
+            self.at += len;
+            if self.eat(b'"') {
+                return Ok(());
+            }
+            self.at += 1;
+            into.push(self.escape()?);
+        }
+    }
+
+    /// The character that the escape behind a backslash stands for.
+    fn escape(&mut self) -> Result<char, Refusal> {
+        let escaped = match self.peek() {
+            Some(same @ (b'"' | b'\\' | b'/')) => char::from(same),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.at += 1;
+                return self.unicode_escape();
+            }
+            _ => return self.refuse("one of \"\\/bfnrtu behind a backslash"),
+        };
+        self.at += 1;
+        Ok(escaped)
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, Refusal> {
+        let begin = self.at;
+        let mut unit = u32::from(self.four_digits()?);
+        if (0xd800..0xdc00).contains(&unit) && self.text[self.at..].starts_with("\\u") {
+            self.at += 2;
+            let low = u32::from(self.four_digits()?);
+            if (0xdc00..0xe000).contains(&low) {
+                unit = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+            }
+        }
+        char::from_u32(unit).ok_or(Refusal::Syntax { at: begin, expected: "a whole surrogate pair" })
+    }
+
+    fn four_digits(&mut self) -> Result<u16, Refusal> {
+        let digits = self.text.get(self.at..self.at + 4);
+        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()) {
+            Some(unit) => {
+                self.at += 4;
+                Ok(unit)
+            }
+            None => self.refuse("four hexadecimal digits"),
+        }
+    }
+
+    pub(super) fn number(&mut self) -> Result<Number<'a>, Refusal> {
+        let begin = self.at;
+        self.eat(b'-');
+        if !self.eat(b'0') {
+            self.digits()?;
+        }
+        if self.eat(b'.') {
+            self.digits()?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            let _sign = self.eat(b'+') || self.eat(b'-');
+            self.digits()?;
+        }
+        Ok(Number(self.since(begin)))
+    }
+
+    fn digits(&mut self) -> Result<(), Refusal> {
+        let begin = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at > begin { Ok(()) } else { self.refuse("a digit") }
+    }
+
+    /// `true`, `false`, or none for `null`.
+    pub(super) fn literal(&mut self) -> Result<Option<bool>, Refusal> {
+        let rest = &self.text[self.at..];
+        for (word, value) in [("true", Some(true)), ("false", Some(false)), ("null", None)] {
+            if rest.starts_with(word) {
+                self.at += word.len();
+                return Ok(value);
+            }
+        }
+        self.refuse("a value")
+    }
+
+    /// Passes over one value of at most `depth` levels.
+    pub(super) fn pass(&mut self, depth: usize) -> Result<(), Refusal> {
+        let mut unused = String::new();
+        self.pass_within(depth, depth, &mut unused)
+    }
+
+    fn pass_within(&mut self, left: usize, limit: usize, unused: &mut String) -> Result<(), Refusal> {
+        let closing = match self.peek() {
+            Some(b'{') => b'}',
+            Some(b'[') => b']',
+            Some(b'"') => {
+                unused.clear();
+                return self.string(unused);
+            }
+            Some(b'-' | b'0'..=b'9') => return self.number().map(drop),
+            _ => return self.literal().map(drop),
+        };
+        let left = left.checked_sub(1).ok_or(Refusal::TooDeep { limit })?;
+        self.at += 1;
+        self.blanks();
+        if self.eat(closing) {
+            return Ok(());
+        }
+        loop {
+            if closing == b'}' {
+                unused.clear();
+                self.string(unused)?;
+                self.blanks();
+                self.expect(b':', "':'")?;
+                self.blanks();
+            }
+            self.pass_within(left, limit, unused)?;
+            self.blanks();
+            if self.eat(closing) {
+                return Ok(());
+            }
+            self.expect(b',', "',' or the closing bracket")?;
+            self.blanks();
+        }
+    }
+}

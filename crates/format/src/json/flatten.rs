@@ -1,0 +1,227 @@
+//! One JSON object into named values.
+
+use std::collections::HashSet;
+
+use super::cursor::{Cursor, Number};
+use crate::{JsonValue, Limits};
+
+/// Deeper than any real row, and shallow enough for any stack.
+const DEEPEST: usize = 256;
+/// Buffers of values are reused up to this size, so that thousands of columns cannot each hold on to a large one.
+const REUSED: usize = 1 << 10;
+/// Up to so many names are compared one by one.
+const FEW: usize = 16;
+
+/// Why a text is no row.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("not JSON: expected {expected} at byte {} of the row", .at + 1)]
+    Syntax { at: usize, expected: &'static str },
+    #[error("the row is not a JSON object")]
+    NotAnObject,
+    #[error("the row names `{0}` twice")]
+    Twice(String),
+    #[error("the row is nested deeper than {limit}")]
+    TooDeep { limit: usize },
+    #[error("the row has more than {limit} values")]
+    TooMany { limit: usize },
+    #[error("the names of nested values take more room than the row may")]
+    NamesTooLong,
+}
+
+/// Flattens objects into one reused list.
+pub(super) struct Flattener {
+    values: Vec<(String, JsonValue)>,
+    used: usize,
+    /// The dotted name of the value at hand.
+    path: String,
+    names_bytes: usize,
+    columns: usize,
+    nesting: usize,
+    row_bytes: usize,
+}
+
+impl Flattener {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            values: Vec::new(),
+            used: 0,
+            path: String::new(),
+            names_bytes: 0,
+            columns: limits.columns,
+            nesting: limits.nesting.min(DEEPEST),
+            row_bytes: limits.row_bytes,
+        }
+    }
+
+    pub(super) fn values(&self) -> &[(String, JsonValue)] {
+        &self.values
+    }
+
+    /// Reads one object, which must be all of `text`.
+    pub(super) fn read(&mut self, text: &str) -> Result<(), Refusal> {
+        self.used = 0;
+        self.names_bytes = 0;
+        self.path.clear();
+        let mut cursor = Cursor::new(text);
+        cursor.blanks();
+        if cursor.peek() != Some(b'{') {
+            cursor.pass(self.nesting)?;
+            cursor.end()?;
+            return Err(Refusal::NotAnObject);
+        }
+        self.object(&mut cursor, 1)?;
+        cursor.end()?;
+        self.values.truncate(self.used);
+        self.refuse_twice()
+    }
+
+    fn object(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Refusal> {
+        self.check_depth(depth)?;
+        cursor.expect(b'{', "'{'")?;
+        cursor.blanks();
+        if cursor.eat(b'}') {
+            return Ok(());
+        }
+        loop {
+            let parent = self.path.len();
+            if depth > 1 {
+                self.path.push('.');
+            }
+            cursor.string(&mut self.path)?;
+            cursor.blanks();
+            cursor.expect(b':', "':'")?;
+            cursor.blanks();
+            self.value(cursor, depth)?;
+            self.path.truncate(parent);
+            cursor.blanks();
+            if cursor.eat(b'}') {
+                return Ok(());
+            }
+            cursor.expect(b',', "',' or '}'")?;
+            cursor.blanks();
+        }
+    }
+
+    fn value(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Refusal> {
+        match cursor.peek() {
+            Some(b'{') => self.object(cursor, depth + 1),
+            Some(b'[') => self.list(cursor, depth + 1),
+            Some(b'"') => {
+                let mut text = self.slot()?;
+                cursor.string(&mut text)?;
+                self.put(JsonValue::String(text));
+                Ok(())
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                let Number(digits) = cursor.number()?;
+                let mut text = self.slot()?;
+                text.push_str(digits);
+                self.put(JsonValue::Number(text));
+                Ok(())
+            }
+            _ => {
+                let value = cursor.literal()?.map_or(JsonValue::Null, JsonValue::Bool);
+                self.slot()?;
+                self.put(value);
+                Ok(())
+            }
+        }
+    }
+
+    fn list(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Refusal> {
+        self.check_depth(depth)?;
+        let begin = cursor.at();
+        let value = match scalars(cursor)? {
+            Some(list) => JsonValue::List(list),
+            None => {
+                cursor.back_to(begin);
+                cursor.pass(self.nesting + 1 - depth)?;
+                JsonValue::Json(cursor.since(begin).to_owned())
+            }
+        };
+        self.slot()?;
+        self.put(value);
+        Ok(())
+    }
+
+    fn check_depth(&self, depth: usize) -> Result<(), Refusal> {
+        if depth > self.nesting { Err(Refusal::TooDeep { limit: self.nesting }) } else { Ok(()) }
+    }
+
+    /// Makes room for the value at [`Flattener::path`]: an empty buffer, used before where one is at hand.
+    fn slot(&mut self) -> Result<String, Refusal> {
+        if self.used == self.columns {
+            return Err(Refusal::TooMany { limit: self.columns });
+        }
+        // A long name in front of many values would make of a row within its limit one of gigabytes.
+        self.names_bytes += self.path.len();
+        if self.names_bytes > self.row_bytes.saturating_mul(2) {
+            return Err(Refusal::NamesTooLong);
+        }
+        let Some((name, value)) = self.values.get_mut(self.used) else {
+            self.values.push((self.path.clone(), JsonValue::Null));
+            return Ok(String::new());
+        };
+        reuse(name);
+        name.push_str(&self.path);
+        Ok(match std::mem::replace(value, JsonValue::Null) {
+            JsonValue::String(mut text) | JsonValue::Number(mut text) => {
+                reuse(&mut text);
+                text
+            }
+            _ => String::new(),
+        })
+    }
+
+    fn put(&mut self, value: JsonValue) {
+        if let Some((_, slot)) = self.values.get_mut(self.used) {
+            *slot = value;
+            self.used += 1;
+        }
+    }
+
+    fn refuse_twice(&self) -> Result<(), Refusal> {
+        let names = || self.values.iter().map(|(name, _)| name.as_str());
+        let twice = if self.values.len() <= FEW {
+            names().enumerate().find(|&(index, name)| names().take(index).any(|before| before == name))
+        } else {
+            let mut seen = HashSet::with_capacity(self.values.len());
+            names().enumerate().find(|&(_, name)| !seen.insert(name))
+        };
+        twice.map_or(Ok(()), |(_, name)| Err(Refusal::Twice(name.to_owned())))
+    }
+}
+
+fn reuse(buffer: &mut String) {
+    buffer.clear();
+    buffer.shrink_to(REUSED);
+}
+
+/// A list of scalars as text; none where something nested stands in it.
+fn scalars(cursor: &mut Cursor<'_>) -> Result<Option<Vec<String>>, Refusal> {
+    let mut list = Vec::new();
+    cursor.expect(b'[', "'['")?;
+    cursor.blanks();
+    if cursor.eat(b']') {
+        return Ok(Some(list));
+    }
+    loop {
+        match cursor.peek() {
+            Some(b'{' | b'[') => return Ok(None),
+            Some(b'"') => {
+                let mut text = String::new();
+                cursor.string(&mut text)?;
+                list.push(text);
+            }
+            Some(b'-' | b'0'..=b'9') => list.push(cursor.number()?.0.to_owned()),
+            _ => list.extend(cursor.literal()?.map(|truth| truth.to_string())),
+        }
+        cursor.blanks();
+        if cursor.eat(b']') {
+            return Ok(Some(list));
+        }
+        cursor.expect(b',', "',' or ']'")?;
+        cursor.blanks();
+    }
+}

@@ -1,0 +1,236 @@
+//! The one reader of all formats.
+
+use std::ops::Range;
+
+use crate::buffer::Buffer;
+use crate::decompress::{Compression, Stream};
+use crate::delimited::Delimited;
+use crate::fault::{FileCode, ReadError, RowFault};
+use crate::item::{BadRow, Columns, Item, Limits, Place, Row, Values};
+use crate::json::Json;
+use crate::sniff::{Format, Found, sniff};
+use crate::source::Object;
+
+/// The rows of one file.
+///
+/// ```
+/// use std::io::Cursor;
+///
+/// use format::{Columns, Item, Limits, Rows, Values};
+///
+/// let file = Cursor::new("user_id,type\nu1,view\nu2,buy\n");
+/// let mut rows = Rows::open(Box::new(file), "events.csv", Limits::default())?;
+/// let mut types = Vec::new();
+/// while let Some(item) = rows.next()? {
+///     match item {
+///         Item::Columns(Columns::Header(names)) => assert_eq!(names, ["user_id", "type"]),
+///         Item::Columns(Columns::Named) => unreachable!("a CSV has a header"),
+///         Item::Row(row) => match row.values {
+///             Values::Fields(fields) => types.push(fields.get(1).to_owned()),
+///             Values::Named(_) => unreachable!("a CSV has fields"),
+///         },
+///         Item::Bad(row) => panic!("row {}: {}", row.at.row, row.reason),
+///     }
+/// }
+/// assert_eq!(types, ["view", "buy"]);
+/// # Ok::<(), format::ReadError>(())
+/// ```
+pub struct Rows {
+    buffer: Buffer,
+    limits: Limits,
+    /// None where there is nothing (more) to read.
+    decoder: Option<Decoder>,
+    format: Format,
+    row: u64,
+    columns: ColumnsDue,
+}
+
+enum Decoder {
+    Delimited(Delimited),
+    Json(Json),
+}
+
+#[derive(PartialEq)]
+enum ColumnsDue {
+    Yes,
+    No,
+    /// No, and no more as long as what follows is JSON.
+    NamedOnce,
+}
+
+/// What a decoder found; its bytes and values lie in the buffer and the decoder until the next step.
+pub(crate) enum Step {
+    Row {
+        position: u64,
+        span: Range<usize>,
+    },
+    /// What is to be shown of it has been kept by the buffer.
+    Bad {
+        position: u64,
+        fault: RowFault,
+        reason: String,
+        advice: &'static str,
+    },
+    End,
+}
+
+impl Rows {
+    /// Opens an object from its start. `name` is its key or file name, by which formats are told where the content
+    /// leaves it open.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::File`] where the object is not a file that can be read, with what to do about it;
+    /// [`ReadError::Io`] where the object itself failed.
+    pub fn open(object: Box<dyn Object>, name: &str, limits: Limits) -> Result<Self, ReadError> {
+        Self::open_at(object, name, limits, Place::default())
+    }
+
+    /// Opens an object behind the row after which [`Rows::place`] gave `at`. The columns come first, as at the start,
+    /// then exactly the rows that follow.
+    ///
+    /// Uncompressed objects are not read up to there, nor are the entries of a zip before the row's; a gzip has to be
+    /// decompressed from its start.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rows::open`]; besides, [`FileCode::Truncated`] where the object ends before `at`.
+    pub fn open_at(
+        object: Box<dyn Object>,
+        name: &str,
+        limits: Limits,
+        at: Place,
+    ) -> Result<Self, ReadError> {
+        let buffer = Buffer::new(Stream::open(object, name, &limits)?);
+        let mut rows = Self {
+            buffer,
+            limits,
+            decoder: None,
+            format: Format::Csv,
+            row: at.row,
+            columns: ColumnsDue::Yes,
+        };
+        let some = rows.open_document(Some(at.position))?;
+        if !some && at.position == 0 {
+            return Err(ReadError::file(
+                FileCode::EmptyFile,
+                0,
+                format!("`{name}` has no files in it, or only empty ones"),
+                "upload a file with a header and rows",
+            ));
+        }
+        if some && at.position > rows.buffer.position() {
+            rows.buffer.skip_to(at.position)?;
+            if let Some(Decoder::Json(json)) = &mut rows.decoder {
+                json.resume();
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The next item, or none at the end of the file. After an error there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::File`] where the file cannot be read on; the rows before were complete. [`ReadError::Io`] where the
+    /// object failed: reading may go on from the last [`Rows::place`] with another [`Rows::open_at`].
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "items borrow from the reader, which `Iterator` cannot say"
+    )]
+    pub fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
+        let step = match self.step() {
+            Ok(step) => step,
+            Err(error) => {
+                self.decoder = None;
+                return Err(error);
+            }
+        };
+        let Some(decoder) = &self.decoder else { return Ok(None) };
+        Ok(Some(match (step, decoder) {
+            (None, Decoder::Delimited(delimited)) => Item::Columns(Columns::Header(delimited.header())),
+            (None, Decoder::Json(_)) => Item::Columns(Columns::Named),
+            (Some(Step::Row { position, span }), decoder) => Item::Row(Row {
+                at: Place { position, row: self.row },
+                raw: self.buffer.taken(span),
+                values: match decoder {
+                    Decoder::Delimited(delimited) => Values::Fields(delimited.fields()),
+                    Decoder::Json(json) => Values::Named(json.values()),
+                },
+            }),
+            (Some(Step::Bad { position, fault, reason, advice }), _) => {
+                let (raw, raw_truncated) = self.buffer.kept();
+                let at = Place { position, row: self.row };
+                Item::Bad(BadRow { at, raw, raw_truncated, fault, reason, advice })
+            }
+            (Some(Step::End), _) => return Ok(None),
+        }))
+    }
+
+    /// Behind the last item: what [`Rows::open_at`] needs to go on with the next one.
+    pub fn place(&self) -> Place {
+        Place { position: self.buffer.position(), row: self.row }
+    }
+
+    /// The format of the rows at hand; the entries of a zip may differ.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// How the object is compressed.
+    pub fn compression(&self) -> Compression {
+        self.buffer.stream().compression()
+    }
+
+    /// One step; none where it is the columns' turn.
+    fn step(&mut self) -> Result<Option<Step>, ReadError> {
+        loop {
+            let step = match &mut self.decoder {
+                None => return Ok(Some(Step::End)),
+                Some(_) if self.columns == ColumnsDue::Yes => {
+                    self.columns =
+                        if self.format == Format::Json { ColumnsDue::NamedOnce } else { ColumnsDue::No };
+                    return Ok(None);
+                }
+                Some(Decoder::Delimited(delimited)) => delimited.advance(&mut self.buffer)?,
+                Some(Decoder::Json(json)) => json.advance(&mut self.buffer)?,
+            };
+            if !matches!(step, Step::End) {
+                self.row += 1;
+                return Ok(Some(step));
+            }
+            self.open_document(None)?;
+        }
+    }
+
+    /// Opens the document that holds a position, or the next; false where there is none. Documents with nothing in them
+    /// are passed over in a zip, where others may follow.
+    fn open_document(&mut self, mut holding: Option<u64>) -> Result<bool, ReadError> {
+        self.decoder = None;
+        while let Some(document) = self.buffer.open_document(holding.take())? {
+            match self.open_decoder(&document.name) {
+                Err(error) if error.is_empty_file() && self.compression() == Compression::Zip => {}
+                opened => return opened.map(|()| true),
+            }
+        }
+        Ok(false)
+    }
+
+    fn open_decoder(&mut self, name: &str) -> Result<(), ReadError> {
+        let decoder = match sniff(&mut self.buffer, name)? {
+            Found::Delimited(delimiter) => {
+                Decoder::Delimited(Delimited::open(&mut self.buffer, delimiter, &self.limits)?)
+            }
+            Found::Json => Decoder::Json(Json::open(&mut self.buffer, &self.limits)?),
+        };
+        self.format = match &decoder {
+            Decoder::Delimited(delimited) => delimited.format(),
+            Decoder::Json(_) => Format::Json,
+        };
+        if self.columns != ColumnsDue::NamedOnce || self.format != Format::Json {
+            self.columns = ColumnsDue::Yes;
+        }
+        self.decoder = Some(decoder);
+        Ok(())
+    }
+}

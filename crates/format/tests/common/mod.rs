@@ -1,0 +1,331 @@
+//! Files and readers for the tests.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::zip::write::SimpleFileOptions;
+use format::{Columns, Item, JsonValue, Limits, Object, Place, ReadError, Rows, Values};
+
+/// An item as a test can compare it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    Header(Vec<String>, Place),
+    Named(Place),
+    Fields { at: Place, raw: Vec<u8>, fields: Vec<String>, behind: Place },
+    Object { at: Place, raw: Vec<u8>, values: Vec<(String, JsonValue)>, behind: Place },
+    Bad { at: Place, raw: Vec<u8>, cut: bool, code: &'static str, behind: Place },
+    Fault { code: &'static str, position: u64 },
+    Io(String),
+}
+
+impl Seen {
+    pub fn fault(code: &'static str, position: u64) -> Self {
+        Self::Fault { code, position }
+    }
+
+    pub fn is_columns(&self) -> bool {
+        matches!(self, Self::Header(..) | Self::Named(_))
+    }
+
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Self::Header(_, place) | Self::Named(place) => Some(*place),
+            Self::Fields { behind, .. } | Self::Object { behind, .. } | Self::Bad { behind, .. } => {
+                Some(*behind)
+            }
+            Self::Fault { .. } | Self::Io(_) => None,
+        }
+    }
+
+    pub fn fields(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Fields { fields, .. } => Some(fields.clone()),
+            _ => None,
+        }
+    }
+
+    /// One line that says all but the place behind: for tables of expectations.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Header(names, _) => format!("header {}", names.join("|")),
+            Self::Named(_) => "named".to_owned(),
+            Self::Fields { at, fields, .. } => format!("{}@{} {}", at.row, at.position, fields.join("|")),
+            Self::Object { at, values, .. } => {
+                let values: Vec<String> =
+                    values.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+                format!("{}@{} {}", at.row, at.position, values.join(" "))
+            }
+            Self::Bad { at, code, raw, .. } => {
+                format!("{}@{} {code}: {}", at.row, at.position, String::from_utf8_lossy(raw))
+            }
+            Self::Fault { code, position } => format!("{code}@{position}"),
+            Self::Io(error) => format!("io: {error}"),
+        }
+    }
+}
+
+pub fn open(bytes: &[u8], name: &str) -> Result<Rows, ReadError> {
+    Rows::open(Box::new(Cursor::new(bytes.to_vec())), name, Limits::default())
+}
+
+/// All items as lines.
+pub fn lines(bytes: &[u8], name: &str) -> Vec<String> {
+    lines_within(bytes, name, &Limits::default())
+}
+
+pub fn lines_within(bytes: &[u8], name: &str, limits: &Limits) -> Vec<String> {
+    all_items(Box::new(Cursor::new(bytes.to_vec())), name, limits).iter().map(Seen::line).collect()
+}
+
+/// The fault that ends a file.
+pub fn fault(bytes: &[u8], name: &str) -> String {
+    lines(bytes, name).pop().unwrap()
+}
+
+pub fn all_items(object: Box<dyn Object>, name: &str, limits: &Limits) -> Vec<Seen> {
+    items_from(object, name, limits, Place::default())
+}
+
+pub fn items_from(object: Box<dyn Object>, name: &str, limits: &Limits, at: Place) -> Vec<Seen> {
+    let mut rows = match Rows::open_at(object, name, limits.clone(), at) {
+        Ok(rows) => rows,
+        Err(error) => return vec![ended(error)],
+    };
+    let mut seen = Vec::new();
+    loop {
+        let mut item = match rows.next() {
+            Ok(Some(item)) => see(item),
+            Ok(None) => return seen,
+            Err(error) => {
+                seen.push(ended(error));
+                assert!(rows.next().unwrap().is_none(), "nothing follows an error");
+                return seen;
+            }
+        };
+        let place = rows.place();
+        match &mut item {
+            Seen::Header(_, behind) | Seen::Named(behind) => *behind = place,
+            Seen::Fields { behind, .. } | Seen::Object { behind, .. } | Seen::Bad { behind, .. } => {
+                *behind = place
+            }
+            Seen::Fault { .. } | Seen::Io(_) => {}
+        }
+        seen.push(item);
+    }
+}
+
+fn ended(error: ReadError) -> Seen {
+    match error {
+        ReadError::File(fault) => {
+            assert!(!fault.reason.is_empty() && !fault.advice.is_empty());
+            Seen::Fault { code: fault.code.as_str(), position: fault.position }
+        }
+        ReadError::Io(error) => Seen::Io(error.to_string()),
+    }
+}
+
+fn see(item: Item<'_>) -> Seen {
+    let behind = Place::default();
+    match item {
+        Item::Columns(Columns::Header(names)) => Seen::Header(names.to_vec(), behind),
+        Item::Columns(Columns::Named) => Seen::Named(behind),
+        Item::Row(row) => match row.values {
+            Values::Fields(fields) => {
+                let fields = fields.iter().map(str::to_owned).collect();
+                Seen::Fields { at: row.at, raw: row.raw.to_vec(), fields, behind }
+            }
+            Values::Named(values) => {
+                Seen::Object { at: row.at, raw: row.raw.to_vec(), values: values.to_vec(), behind }
+            }
+        },
+        Item::Bad(bad) => {
+            assert!(!bad.reason.is_empty() && !bad.advice.is_empty());
+            let raw = bad.raw.to_vec();
+            Seen::Bad { at: bad.at, raw, cut: bad.raw_truncated, code: bad.fault.code(), behind }
+        }
+    }
+}
+
+/// An object that answers reads with pieces of the given sizes, in turn.
+pub struct Chunked {
+    bytes: Cursor<Vec<u8>>,
+    sizes: Vec<usize>,
+    turn: usize,
+    read: Arc<AtomicU64>,
+}
+
+impl Chunked {
+    pub fn new(bytes: Vec<u8>, sizes: Vec<usize>) -> Self {
+        Self { bytes: Cursor::new(bytes), sizes, turn: 0, read: Arc::default() }
+    }
+
+    pub fn counting(bytes: Vec<u8>) -> (Self, Arc<AtomicU64>) {
+        let object = Self::new(bytes, vec![usize::MAX]);
+        let read = Arc::clone(&object.read);
+        (object, read)
+    }
+}
+
+impl Read for Chunked {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let size = self.sizes[self.turn % self.sizes.len()];
+        self.turn += 1;
+        if self.turn % 5 == 4 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let len = into.len().min(size);
+        let read = self.bytes.read(&mut into[..len])?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl Seek for Chunked {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+/// An object that fails once `left` bytes have been read.
+pub struct Failing {
+    pub bytes: Cursor<Vec<u8>>,
+    pub left: usize,
+    pub kind: io::ErrorKind,
+}
+
+impl Read for Failing {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::new(self.kind, "the connection was lost"));
+        }
+        let len = into.len().min(self.left);
+        let read = self.bytes.read(&mut into[..len])?;
+        self.left -= read;
+        Ok(read)
+    }
+}
+
+impl Seek for Failing {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+/// A gzip of one member a piece.
+pub fn gzip(pieces: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for piece in pieces {
+        let mut encoder = flate2::write::GzEncoder::new(&mut out, flate2::Compression::fast());
+        encoder.write_all(piece).unwrap();
+        encoder.finish().unwrap();
+    }
+    out
+}
+
+/// A zip; every other entry is stored, the rest deflated.
+pub fn zip<N: AsRef<str>>(entries: &[(N, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (index, (name, bytes)) in entries.iter().enumerate() {
+        let method = if index % 2 == 0 {
+            ::zip::CompressionMethod::Deflated
+        } else {
+            ::zip::CompressionMethod::Stored
+        };
+        let options = SimpleFileOptions::default().compression_method(method);
+        if name.as_ref().ends_with('/') {
+            writer.add_directory(name.as_ref(), options).unwrap();
+        } else {
+            writer.start_file(name.as_ref(), options).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// The layouts that samples are written in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    Csv,
+    Tsv,
+    Lines,
+    Pretty,
+    Array,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 5] = [Kind::Csv, Kind::Tsv, Kind::Lines, Kind::Pretty, Kind::Array];
+
+    pub fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|&kind| kind == self).unwrap();
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+}
+
+/// Rows of three fields in a layout, with broken rows between where `dirty`.
+pub fn sample(kind: Kind, rows: &[Vec<String>], dirty: bool) -> (Vec<u8>, String) {
+    match kind {
+        Kind::Csv => (delimited(rows, ',', "\r\n", dirty), "x.csv".to_owned()),
+        Kind::Tsv => (delimited(rows, '\t', if dirty { "\r" } else { "\n" }, dirty), "x.tsv".to_owned()),
+        Kind::Lines => {
+            let mut out = Vec::new();
+            for (index, row) in rows.iter().enumerate() {
+                writeln!(out, "{}", object(row, "")).unwrap();
+                if dirty {
+                    let broken: [&[u8]; 4] = [b"{\"a\":\n", b"\n \n", b"{\"a\":\"\xff\"}\r\n", b"[1]\n"];
+                    out.extend_from_slice(broken[index % 4]);
+                }
+            }
+            (if rows.is_empty() { b"{}\n".to_vec() } else { out }, "x.jsonl".to_owned())
+        }
+        Kind::Pretty => {
+            let objects: Vec<String> = rows.iter().map(|row| object(row, "\n  ")).collect();
+            let between = if dirty { "" } else { "\n\n" };
+            (format!("{}{between}{{}}", objects.join(between)).into_bytes(), "x.json".to_owned())
+        }
+        Kind::Array => {
+            let mut objects: Vec<String> =
+                rows.iter().map(|row| object(row, if dirty { "\n" } else { "" })).collect();
+            if dirty {
+                objects.push("17".to_owned());
+                objects.push(format!("{{\"long\":\"{}\"}}", "x".repeat(300)));
+                objects.push("{\"last\":1}".to_owned());
+            }
+            (format!(" [{} ]\n", objects.join(" , ")).into_bytes(), "x.json".to_owned())
+        }
+    }
+}
+
+fn object(row: &[String], line: &str) -> String {
+    let escape =
+        |text: &str| text.replace('"', "\\\"").replace('\r', "\\r").replace('\n', "\\n").replace('\t', "\\t");
+    format!(
+        "{{{line}\"a\":\"{}\",{line}\"b\":{{\"c\":\"{}\",\"d\":[1,\"{}\"]}}{line}}}",
+        escape(&row[0]),
+        escape(&row[1]),
+        escape(&row[2])
+    )
+}
+
+fn delimited(rows: &[Vec<String>], delimiter: char, line_end: &str, dirty: bool) -> Vec<u8> {
+    let mut out = format!("\u{feff}a{delimiter} b {delimiter}c{line_end}").into_bytes();
+    for (index, row) in rows.iter().enumerate() {
+        let fields: Vec<String> =
+            row.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
+        out.extend_from_slice(fields.join(&delimiter.to_string()).as_bytes());
+        out.extend_from_slice(line_end.as_bytes());
+        if dirty {
+            let long = "y".repeat(250);
+            let broken: [&[u8]; 6] =
+                [b"1", b"x,\"open", b"\xff,\xfe,x", long.as_bytes(), b"\"a\"b,c,d", b"5\" pipe,x,y"];
+            out.extend_from_slice(broken[index % 6]);
+            out.extend_from_slice(line_end.as_bytes());
+            out.extend_from_slice(line_end.as_bytes());
+        }
+    }
+    if dirty {
+        out.extend_from_slice(b"last");
+    }
+    out
+}
