@@ -1,1 +1,8 @@
-//! End-to-end tests: real processes on real components.
+//! What the end-to-end tests share: real processes of the one binary, files in a foreign S3 server, and a consumer that
+//! is not ours.
+
+pub mod consumer;
+pub mod files;
+pub mod process;
+pub mod s3;
+pub mod system;

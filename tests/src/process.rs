@@ -1,0 +1,98 @@
+//! Processes of the one binary.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+/// The `cortex` that was built with these tests, or the one that `CORTEX_TEST_BINARY` names.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("CORTEX_TEST_BINARY") {
+        return Ok(path.into());
+    }
+    let tests = std::env::current_exe()?;
+    let profile = tests.parent().and_then(Path::parent).context("the test is in no target folder")?;
+    let path = profile.join("cortex");
+    ensure!(path.exists(), "{} is not built; run `cargo build -p cortex`, or all tests", path.display());
+    Ok(path)
+}
+
+/// A command of the binary, free of this environment's own settings.
+pub fn cortex() -> Result<Command> {
+    let mut command = Command::new(binary()?);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CORTEX_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    Ok(command)
+}
+
+/// A running process; killed when dropped. What it writes goes to a file named after it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Process {
+    /// Starts it.
+    pub fn start(name: &str, mut command: Command, logs: &Path) -> Result<Self> {
+        let log = logs.join(format!("{name}.log"));
+        let out = File::options().create(true).append(true).open(&log)?;
+        let child = command.stdout(out.try_clone()?).stderr(out).spawn().with_context(|| name.to_owned())?;
+        Ok(Self { name: name.to_owned(), log, child })
+    }
+
+    /// SIGKILL: no chance to clean up.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub fn terminate(&mut self, patience: Duration) -> Result<ExitStatus> {
+        let signalled = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        ensure!(signalled.success(), "{} could not be signalled", self.name);
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            ensure!(begun.elapsed() < patience, "{} still runs {patience:?} after SIGTERM", self.name);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What it wrote.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(25).collect();
+            eprintln!("--- {} (last lines first)\n{}", self.name, tail.join("\n"));
+        }
+    }
+}
+
+/// Waits for a state, not for a change.
+pub fn until(what: &str, patience: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !holds()? {
+        ensure!(begun.elapsed() < patience, "waited {patience:?} in vain for {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}

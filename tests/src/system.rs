@@ -1,0 +1,127 @@
+//! The whole system as separate processes on Kafka, PostgreSQL and a foreign S3 server.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{Process, cortex, until};
+
+/// The static keys' sealing key: 32 bytes, base64.
+const SEALING_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+/// Where the parts are, and what they were started with.
+pub struct System {
+    dir: TempDir,
+    kafka: String,
+    database: String,
+    s3_endpoint: String,
+    registry_url: String,
+    grpc_listen: String,
+}
+
+impl System {
+    /// On these servers; nothing is started yet.
+    pub fn on(kafka: &str, database: &str, s3_endpoint: &str) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        for (name, text) in [("admin", "admin-token-of-this-test"), ("worker", "worker-token-of-this-test")] {
+            std::fs::write(dir.path().join(name), text)?;
+        }
+        let grpc_listen = format!("127.0.0.1:{}", free_port()?);
+        Ok(Self {
+            kafka: kafka.to_owned(),
+            database: database.to_owned(),
+            s3_endpoint: s3_endpoint.to_owned(),
+            registry_url: format!("http://{grpc_listen}"),
+            grpc_listen,
+            dir,
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn role(&self, role: &str) -> Result<Command> {
+        let mut command = cortex()?;
+        command
+            .arg(role)
+            .env("CORTEX_KAFKA", &self.kafka)
+            .env("CORTEX_REGISTRY_URL", &self.registry_url)
+            .env("CORTEX_WORKER_TOKEN_FILE", self.path("worker"))
+            .env("CORTEX_ADMIN_TOKEN_FILE", self.path("admin"))
+            .env("CORTEX_TOPIC_PARTITIONS", "6")
+            .env("CORTEX_TOPIC_REPLICATION", "1");
+        Ok(command)
+    }
+
+    /// Starts the registry and waits until it answers.
+    pub fn registry(&self) -> Result<Process> {
+        let mut command = self.role("registry")?;
+        command
+            .env("CORTEX_DATABASE_URL", &self.database)
+            .env("CORTEX_GRPC_LISTEN", &self.grpc_listen)
+            .env("CORTEX_ALLOWED_ENDPOINTS", &self.s3_endpoint)
+            .env("CORTEX_SEALING_KEY", SEALING_KEY)
+            .env("CORTEX_SCAN_INTERVAL_MS", "1000")
+            .env("CORTEX_SWEEP_INTERVAL_MS", "2000");
+        let process = Process::start("registry", command, self.dir.path())?;
+        until("the registry to answer", Duration::from_secs(60), || {
+            Ok(self.client(&["account", "show", "nobody"])?.output()?.stderr.starts_with(b"cortex: NotFound"))
+        })?;
+        Ok(process)
+    }
+
+    /// Starts a scanner.
+    pub fn scanner(&self) -> Result<Process> {
+        Process::start("scanner", self.role("scanner")?, self.dir.path())
+    }
+
+    /// Starts the parser of this name, with settings besides.
+    pub fn parser(&self, name: &str, settings: &BTreeMap<&str, &str>) -> Result<Process> {
+        let mut command = self.role("parser")?;
+        command.env("CORTEX_WORKER_ID", name).envs(settings);
+        Process::start(name, command, self.dir.path())
+    }
+
+    fn client(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = cortex()?;
+        command.args(arguments).args(["--json", "--registry-url", &self.registry_url, "--token-file"]);
+        command.arg(self.path("admin"));
+        Ok(command)
+    }
+
+    /// A client command's JSON lines.
+    pub fn ask(&self, arguments: &[&str]) -> Result<Vec<Value>> {
+        let output = self.client(arguments)?.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{arguments:?}: {said}");
+        let text = String::from_utf8(output.stdout)?;
+        text.lines().map(|line| serde_json::from_str(line).context("a line of JSON")).collect()
+    }
+
+    /// Makes a live source with static keys; gives its resource name.
+    pub fn source(&self, account: &str, dataset: &str, bucket: &str, keys: (&str, &str)) -> Result<String> {
+        std::fs::write(self.path("s3-secret"), keys.1)?;
+        let secret = self.path("s3-secret");
+        let secret = secret.to_str().context("a path in UTF-8")?;
+        let made = self.ask(&[
+            "source", "create", "--account", account, "--name", dataset, "--dataset", dataset, "--bucket", bucket,
+            "--path", dataset, "--endpoint-url", &self.s3_endpoint, "--access-key-id", keys.0,
+            "--secret-key-file", secret,
+        ])?;
+        let name = made[0]["name"].as_str().context("a source's name")?.to_owned();
+        self.ask(&["source", "activate", &name])?;
+        Ok(name)
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
