@@ -6,7 +6,7 @@ use std::time::Duration;
 use api::client::Worker;
 use queue::Queue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
@@ -53,7 +53,9 @@ async fn lease_and_scan(context: &Arc<Context>, scans: &mut JoinSet<()>) -> Resu
     let stop = &context.stop;
     // Nobody closes the semaphore.
     while let Some(Ok(slot)) = stop.run_until_cancelled(slots.clone().acquire_owned()).await {
-        while scans.try_join_next().is_some() {}
+        while let Some(ended) = scans.try_join_next() {
+            log_panic(ended);
+        }
         // A lease that is being granted is waited for at shutdown, or its source would wait for it to run out.
         let offer = tokio::select! {
             offer = Lease::take(&context.worker, config) => offer,
@@ -103,9 +105,20 @@ fn is_refusal(status: &Status) -> bool {
 
 /// Waits for the scans in hand, which know of the shutdown; drops what is not done in time.
 async fn finish(mut scans: JoinSet<()>, timeout: Duration) {
-    let all = async { while scans.join_next().await.is_some() {} };
+    let all = async {
+        while let Some(ended) = scans.join_next().await {
+            log_panic(ended);
+        }
+    };
     if tokio::time::timeout(timeout, all).await.is_err() {
         tracing::warn!(scans = scans.len(), "scans did not end in time; their leases run out by themselves");
         scans.shutdown().await;
+    }
+}
+
+/// A panic ends its scan alone: the lease runs out, and the source is scanned again.
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a scan ended by a fault in the scanner itself; please report it");
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Check, Health, TelemetryError, metric};
+use crate::{Check, Health, Telemetry, TelemetryError};
 
 /// Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,11 +32,12 @@ struct Readiness {
     checks: BTreeMap<String, Check>,
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics` on `address` until `shutdown`.
+/// Serves `/healthz`, `/readyz` of `health` and `/metrics` of the whole process on `address` until `shutdown`.
 ///
 /// # Errors
 /// [`TelemetryError::Listen`] where the address cannot be listened on.
 pub async fn serve_http(
+    telemetry: &Telemetry,
     address: SocketAddr,
     health: Health,
     shutdown: CancellationToken,
@@ -44,10 +45,14 @@ pub async fn serve_http(
     let refused = |source| TelemetryError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
+    let metrics = telemetry.metrics.handle();
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(|| async { ([(header::CONTENT_TYPE, METRICS_TYPE)], metric::render()) }))
+        .route(
+            "/metrics",
+            get(move || async move { ([(header::CONTENT_TYPE, METRICS_TYPE)], metrics.render()) }),
+        )
         .with_state(health);
     let task = tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());

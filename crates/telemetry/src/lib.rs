@@ -114,7 +114,7 @@ pub enum TelemetryError {
 #[must_use = "spans are sent and metrics kept up only while it is held"]
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
-    _upkeep: metric::Upkeep,
+    metrics: metric::Metrics,
 }
 
 impl Telemetry {
@@ -126,10 +126,10 @@ impl Telemetry {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(traces) = self.traces.take() {
-            if let Err(error) = traces.shutdown_with_timeout(FLUSH_TIMEOUT) {
-                tracing::warn!(%error, "the last spans did not reach the collector");
-            }
+        if let Some(traces) = self.traces.take()
+            && let Err(error) = traces.shutdown_with_timeout(FLUSH_TIMEOUT)
+        {
+            tracing::warn!(%error, "the last spans did not reach the collector");
         }
     }
 }
@@ -138,7 +138,7 @@ impl Drop for Telemetry {
 /// runtime.
 ///
 /// # Errors
-/// [`TelemetryError`]: a wrong setting, or telemetry that is installed already. Nothing is installed then.
+/// [`TelemetryError`]: a wrong setting, or telemetry that is installed already.
 pub fn init(config: &Config) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(&config.log_filter).map_err(|error| TelemetryError::LogFilter {
         filter: config.log_filter.clone(),
@@ -163,8 +163,8 @@ pub fn init(config: &Config) -> Result<Telemetry, TelemetryError> {
         .with(filter)
         .try_init()
         .map_err(|_| TelemetryError::AlreadyInstalled)?;
-    let upkeep = metric::install(recorder)?;
-    Ok(Telemetry { traces, _upkeep: upkeep })
+    let metrics = metric::install(recorder)?;
+    Ok(Telemetry { traces, metrics })
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The Prometheus recorder behind the `metrics` facade.
 
-use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -8,19 +7,25 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 
 use crate::TelemetryError;
 
-/// The facade's recorder is one a process, and so is the way to read it.
-static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
-
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Upper bounds in seconds: from one LIST request to one large file.
 const SECONDS: [f64; 14] =
     [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0];
 
-/// Drains histograms every few seconds while it lives; they would grow without bound where nobody reads `/metrics`.
+/// The installed recorder. Drains histograms every few seconds while it lives; they would grow without bound where
+/// nobody reads `/metrics`.
 #[derive(Debug)]
-pub(crate) struct Upkeep {
+pub(crate) struct Metrics {
+    handle: PrometheusHandle,
     _running: Sender<()>,
+}
+
+impl Metrics {
+    /// Reads all metrics.
+    pub(crate) fn handle(&self) -> PrometheusHandle {
+        self.handle.clone()
+    }
 }
 
 pub(crate) fn recorder() -> Result<PrometheusRecorder, TelemetryError> {
@@ -30,23 +35,18 @@ pub(crate) fn recorder() -> Result<PrometheusRecorder, TelemetryError> {
     Ok(builder.build_recorder())
 }
 
-pub(crate) fn install(recorder: PrometheusRecorder) -> Result<Upkeep, TelemetryError> {
+pub(crate) fn install(recorder: PrometheusRecorder) -> Result<Metrics, TelemetryError> {
     let handle = recorder.handle();
+    let drained = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::AlreadyInstalled)?;
-    let handle = INSTALLED.get_or_init(|| handle).clone();
     let (running, ended) = channel::<()>();
     std::thread::Builder::new()
         .name("metrics-upkeep".to_owned())
         .spawn(move || {
             while ended.recv_timeout(UPKEEP_EVERY) == Err(RecvTimeoutError::Timeout) {
-                handle.run_upkeep();
+                drained.run_upkeep();
             }
         })
         .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
-    Ok(Upkeep { _running: running })
-}
-
-/// All metrics in Prometheus' text format; empty before [`crate::init`].
-pub(crate) fn render() -> String {
-    INSTALLED.get().map(PrometheusHandle::render).unwrap_or_default()
+    Ok(Metrics { handle, _running: running })
 }

@@ -1,5 +1,7 @@
 //! What a probe and a Prometheus server see, over real HTTP. One test: telemetry is installed once a process.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::SocketAddr;
 
 use telemetry::{Config, Health, TelemetryError};
@@ -28,7 +30,7 @@ async fn probes_and_metrics_are_served_until_shutdown() {
     health.set_not_ready("registry", "connection refused");
     let shutdown = CancellationToken::new();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let served = telemetry::serve_http(listen, health.clone(), shutdown.clone()).await.unwrap();
+    let served = telemetry::serve_http(&installed, listen, health.clone(), shutdown.clone()).await.unwrap();
     assert_ne!(served.address.port(), 0);
 
     assert_eq!(get(served.address, "/healthz").await.0, 200);
@@ -50,7 +52,7 @@ async fn probes_and_metrics_are_served_until_shutdown() {
     assert!(body.contains(r#"scans_total{outcome="completed"} 3"#), "{body}");
     assert!(body.contains(r#"scan_duration_seconds_bucket{le="0.5"} 1"#), "{body}");
 
-    let taken = telemetry::serve_http(served.address, health, shutdown.clone()).await;
+    let taken = telemetry::serve_http(&installed, served.address, health, shutdown.clone()).await;
     assert!(matches!(taken, Err(TelemetryError::Listen { address, .. }) if address == served.address));
 
     shutdown.cancel();
