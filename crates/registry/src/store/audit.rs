@@ -1,6 +1,10 @@
 use jiff::Timestamp;
+use sqlx::any::AnyRow;
 
-use super::{AccountId, Result, Store, unwritten};
+use super::{
+    AccountId, Result, Store,
+    row::{Columns, to_json},
+};
 
 /// Who did what to what, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,11 +26,43 @@ pub struct AuditEntry {
 impl Store {
     /// Adds an entry to the audit log.
     pub async fn audit(&self, entry: &AuditEntry) -> Result<()> {
-        unwritten(entry)
+        sqlx::query(
+            "INSERT INTO audit_log (at, actor, account_id, action, subject, detail) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(entry.at.as_microsecond())
+        .bind(entry.actor.as_str())
+        .bind(entry.account.as_ref().map(AccountId::as_str))
+        .bind(entry.action.as_str())
+        .bind(entry.subject.as_str())
+        .bind(to_json(&entry.detail)?)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
-    /// The newest entries that concern the account, newest first.
+    /// The newest entries that concern the account, newest first; at most `limit`.
     pub async fn list_audit(&self, account: &AccountId, limit: u32) -> Result<Vec<AuditEntry>> {
-        unwritten((account, limit))
+        let rows = sqlx::query(
+            "SELECT at, actor, account_id, action, subject, detail FROM audit_log \
+             WHERE account_id = $1 ORDER BY audit_id DESC LIMIT $2",
+        )
+        .bind(account.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(entry).collect()
     }
+}
+
+fn entry(row: &AnyRow) -> Result<AuditEntry> {
+    let row = Columns(row);
+    Ok(AuditEntry {
+        at: row.time("at")?,
+        actor: row.text("actor")?,
+        account: row.text_or_none("account_id")?.map(AccountId::from),
+        action: row.text("action")?,
+        subject: row.text("subject")?,
+        detail: row.json("detail")?,
+    })
 }

@@ -2,8 +2,10 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil::Date};
 use ledger::FileId;
+use records::queue::Outcome;
+use sqlx::any::AnyRow;
 
-use super::{AccountId, Page, PageRequest, Problem, Result, SourceId, Store, unwritten};
+use super::{AccountId, Page, PageRequest, Problem, Result, SourceId, Store, StoreError, row::Columns};
 
 /// Where a generation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,57 @@ pub enum FileState {
     Incomplete,
     /// Changed in S3 while being read.
     Superseded,
+}
+
+impl FileState {
+    const ALL: [Self; 8] = [
+        Self::Discovered,
+        Self::Published,
+        Self::Claimed,
+        Self::Accepted,
+        Self::AcceptedWithRejections,
+        Self::Rejected,
+        Self::Incomplete,
+        Self::Superseded,
+    ];
+
+    /// True where the generation is at rest: nothing of it will be read any more.
+    #[must_use]
+    pub fn is_finished(self) -> bool {
+        !matches!(self, Self::Discovered | Self::Published | Self::Claimed)
+    }
+
+    /// Where a committed chunk leaves its generation.
+    pub(super) fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Unspecified => Self::Claimed,
+            Outcome::Accepted => Self::Accepted,
+            Outcome::AcceptedWithRejections => Self::AcceptedWithRejections,
+            Outcome::Rejected => Self::Rejected,
+            Outcome::Incomplete => Self::Incomplete,
+            Outcome::Superseded => Self::Superseded,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Discovered => "discovered",
+            Self::Published => "published",
+            Self::Claimed => "claimed",
+            Self::Accepted => "accepted",
+            Self::AcceptedWithRejections => "accepted_with_rejections",
+            Self::Rejected => "rejected",
+            Self::Incomplete => "incomplete",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| StoreError::corrupt(format!("generations.state is {text:?}")))
+    }
 }
 
 /// One generation of an object.
@@ -71,21 +124,6 @@ pub struct File {
     pub finished_at: Option<Timestamp>,
 }
 
-/// A record recently received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample {
-    /// Key of the object that it stood in.
-    pub object_key: String,
-    /// Which version of the object.
-    pub generation: u32,
-    /// When its chunk was committed.
-    pub received_at: Timestamp,
-    /// Full protobuf message name.
-    pub message: String,
-    /// The record as it was published.
-    pub record: Vec<u8>,
-}
-
 /// Counts of a source's files of one date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayStatistics {
@@ -101,35 +139,107 @@ pub struct DayStatistics {
     pub rejected: u64,
 }
 
+/// Where a page of files ended: date, discovery, file id, generation.
+type FileKey = (String, i64, Vec<u8>, i64);
+
+const SELECT_FILES: &str = "SELECT g.file_id, f.object_key, g.generation, g.etag, g.size, g.last_modified, g.date, \
+    g.state, g.row_count, g.accepted, g.rejected, g.rejections, g.position, g.chunk, g.format, g.compression, \
+    g.error, g.discovered_at, g.updated_at, g.finished_at \
+    FROM generations g JOIN files f ON f.file_id = g.file_id \
+    WHERE g.source_id = $1 AND (g.date, g.discovered_at, g.file_id, g.generation) < ($2, $3, $4, $5) \
+    AND EXISTS (SELECT 1 FROM sources s WHERE s.source_id = $1 AND s.account_id = $6 AND s.state <> 'deleted') \
+    ORDER BY g.date DESC, g.discovered_at DESC, g.file_id DESC, g.generation DESC LIMIT $7";
+
 impl Store {
     /// The files of the account's source: newest date first, within a date the newest discovered first.
+    /// [`StoreError::NotFound`] where the source is another's, or deleted.
     pub async fn list_files(
         &self,
         account: &AccountId,
         source: &SourceId,
         page: &PageRequest,
     ) -> Result<Page<File>> {
-        unwritten((account, source, page))
+        // No date is greater: a colon comes behind the digits.
+        let (date, discovered, file_id, generation): FileKey =
+            page.after((":".to_owned(), i64::MAX, Vec::new(), i64::MAX))?;
+        self.get_source(account, source).await?;
+        let rows = sqlx::query(SELECT_FILES)
+            .bind(source.as_str())
+            .bind(date)
+            .bind(discovered)
+            .bind(file_id)
+            .bind(generation)
+            .bind(account.as_str())
+            .bind(page.limit())
+            .fetch_all(&self.pool)
+            .await?;
+        let files = rows.iter().map(file).collect::<Result<Vec<_>>>()?;
+        page.page(files, |file| -> FileKey {
+            (
+                file.date.to_string(),
+                file.discovered_at.as_microsecond(),
+                file.file_id.as_bytes().to_vec(),
+                i64::from(file.generation),
+            )
+        })
     }
 
-    /// The records most recently received from the account's source, newest first; at most `limit`, of the 100 that are
-    /// kept.
-    pub async fn list_samples(
-        &self,
-        account: &AccountId,
-        source: &SourceId,
-        limit: u32,
-    ) -> Result<Vec<Sample>> {
-        unwritten((account, source, limit))
-    }
-
-    /// Counts by date of the account's source, newest date first; at most `limit` dates.
+    /// Counts by date of the account's source, newest date first; at most `limit` dates. [`StoreError::NotFound`] where
+    /// the source is another's, or deleted.
     pub async fn list_days(
         &self,
         account: &AccountId,
         source: &SourceId,
         limit: u32,
     ) -> Result<Vec<DayStatistics>> {
-        unwritten((account, source, limit))
+        self.get_source(account, source).await?;
+        let rows = sqlx::query(
+            "SELECT d.date, d.files, d.row_count, d.accepted, d.rejected \
+             FROM source_days d JOIN sources s ON s.source_id = d.source_id \
+             WHERE d.source_id = $1 AND s.account_id = $2 ORDER BY d.date DESC LIMIT $3",
+        )
+        .bind(source.as_str())
+        .bind(account.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(day).collect()
     }
+}
+
+fn file(row: &AnyRow) -> Result<File> {
+    let row = Columns(row);
+    Ok(File {
+        file_id: row.file_id("file_id")?,
+        object_key: row.text("object_key")?,
+        generation: row.small("generation")?,
+        etag: row.text("etag")?,
+        size: row.count("size")?,
+        last_modified: row.time("last_modified")?,
+        date: row.date("date")?,
+        state: FileState::parse(&row.text("state")?)?,
+        rows: row.count("row_count")?,
+        accepted: row.count("accepted")?,
+        rejected: row.count("rejected")?,
+        rejections: row.json("rejections")?,
+        position: row.count("position")?,
+        chunk: row.small("chunk")?,
+        format: row.text("format")?,
+        compression: row.text("compression")?,
+        error: row.json_or_none("error")?,
+        discovered_at: row.time("discovered_at")?,
+        updated_at: row.time("updated_at")?,
+        finished_at: row.time_or_none("finished_at")?,
+    })
+}
+
+fn day(row: &AnyRow) -> Result<DayStatistics> {
+    let row = Columns(row);
+    Ok(DayStatistics {
+        date: row.date("date")?,
+        files: row.count("files")?,
+        rows: row.count("row_count")?,
+        accepted: row.count("accepted")?,
+        rejected: row.count("rejected")?,
+    })
 }

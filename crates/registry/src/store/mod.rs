@@ -1,21 +1,33 @@
 //! The registry's database: accounts, sources, scan leases and the ledger of files, on PostgreSQL or SQLite.
 //!
-//! One [`Store`] speaks to both; the statements are the same but for the few that [`Dialect`] names. One conformance
-//! suite (`tests/store_conformance.rs`) runs on both.
+//! One [`Store`] speaks to both; the statements are the same but for the few words that `dialect.rs` names. One
+//! conformance suite (`tests/store_conformance.rs`) runs on both.
 //!
 //! **Invariants.** What a customer may ask is asked with the account's id in every `WHERE`. A write under a lease is
 //! refused in its own transaction where the fence is old. A generation belongs to one queue message for ever. A
 //! chunk of progress moves the ledger once, together with the reader's position.
+//!
+//! **Locks** are taken in one order, so that no two calls wait for each other: the source, its scan, its generations
+//! (by file id), its days, its samples. Should PostgreSQL find a deadlock all the same, the call ends as
+//! [`StoreError::Unavailable`], with nothing done.
+
+use std::time::Duration;
+
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Executor as _, Transaction, any::AnyPoolOptions};
 
 mod accounts;
 mod audit;
 mod claims;
+mod dialect;
 mod error;
 mod files;
+mod generations;
 mod ids;
 mod objects;
 mod page;
 mod progress;
+mod row;
+mod samples;
 mod scans;
 mod sources;
 
@@ -23,41 +35,105 @@ pub use accounts::{Account, Principal, TokenHash};
 pub use audit::AuditEntry;
 pub use claims::{Claim, Claimed};
 pub use error::{Result, StoreError};
-pub use files::{DayStatistics, File, FileState, Sample};
+pub use files::{DayStatistics, File, FileState};
+pub use generations::FileGeneration;
 pub use ids::{AccountId, SourceId};
-pub use objects::{FileGeneration, ListedObject, Recorded, Unpublished, UnpublishedFile};
+pub use objects::{ListedObject, Recorded, Unpublished, UnpublishedFile};
 pub use page::{Page, PageRequest};
 pub use progress::{Applied, ProgressBatch};
+pub use samples::Sample;
 pub use scans::{LeaseToken, ScanCompletion, ScanLease};
 pub use sources::{
     Discovery, NewSource, Problem, SchemaVersion, SealedKeys, Source, SourceSettings, SourceState,
 };
 
+use dialect::Dialect;
+
+static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Connections of one process to PostgreSQL, whose default is to serve 100 in all.
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a call waits for a free connection before it is [`StoreError::Unavailable`].
+const CONNECTION_WAIT: Duration = Duration::from_secs(10);
+
 /// The registry's database. Cheap to clone: clones share one pool of connections.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: sqlx::AnyPool,
+    pool: AnyPool,
+    dialect: Dialect,
 }
+
+type Tx = Transaction<'static, Any>;
 
 impl Store {
     /// Opens the database at `url` (`postgres://user:password@host/database` or `sqlite:///path/file.db?mode=rwc`) and
-    /// brings its tables up to this version.
+    /// brings its tables up to this version. Several processes may do so at once on PostgreSQL.
     pub async fn open(url: &str) -> Result<Self> {
-        unwritten(url)
+        sqlx::any::install_default_drivers();
+        let (dialect, migrations) = match url.split(':').next() {
+            Some("postgres" | "postgresql") => (Dialect::Postgres, &POSTGRES_MIGRATIONS),
+            Some("sqlite") => (Dialect::Sqlite, &SQLITE_MIGRATIONS),
+            _ => {
+                return Err(StoreError::Unusable(
+                    "its URL begins with neither postgres:// nor sqlite://; set one of the two".to_owned(),
+                ));
+            }
+        };
+        let pool = pool_options(dialect).connect(url).await?;
+        migrations.run(&pool).await.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) => StoreError::from(error),
+            other => StoreError::Unusable(format!(
+                "its tables cannot be brought up to this version: {other}; is a newer version of the registry \
+                 using it?"
+            )),
+        })?;
+        Ok(Self { pool, dialect })
     }
 
     /// True where the database answers.
     pub async fn ready(&self) -> bool {
-        !self.pool.is_closed()
+        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
     }
 
     /// Closes all connections, after the calls that are under way.
     pub async fn close(&self) {
         self.pool.close().await;
     }
+
+    async fn begin(&self) -> Result<Tx> {
+        Ok(self.pool.begin_with(self.dialect.begin()).await?)
+    }
 }
 
-/// Holds the place of statements that are being written.
-fn unwritten<A, T>(_arguments: A) -> Result<T> {
-    Err(StoreError::Unusable("this version of the store cannot do it".to_owned()))
+/// SQLite gets one connection that is kept for good: it has one writer at a time anyway, and calls in this process then
+/// wait for each other in order rather than for a lock.
+fn pool_options(dialect: Dialect) -> AnyPoolOptions {
+    let options = AnyPoolOptions::new().acquire_timeout(CONNECTION_WAIT);
+    match dialect {
+        Dialect::Postgres => options.max_connections(POSTGRES_CONNECTIONS),
+        Dialect::Sqlite => options
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .after_connect(|connection, _| Box::pin(set_up_sqlite(connection))),
+    }
+}
+
+/// WAL lets other processes read meanwhile; `FULL` makes a commit outlive a power cut.
+async fn set_up_sqlite(connection: &mut AnyConnection) -> std::result::Result<(), sqlx::Error> {
+    for pragma in [
+        "PRAGMA busy_timeout = 10000",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+    ] {
+        connection.execute(pragma).await?;
+    }
+    Ok(())
+}
+
+/// A statement put together from this crate's own constants; values are always bound.
+fn sql(statement: String) -> AssertSqlSafe<String> {
+    AssertSqlSafe(statement)
 }

@@ -1,8 +1,21 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use records::queue::FileProgress;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use ledger::{
+    FileId,
+    progress::{Decision, decide},
+};
+use records::queue::{FileProgress, Outcome};
+use serde_json::json;
 
-use super::{Result, Store, unwritten};
+use super::{
+    FileGeneration, FileState, Problem, Result, Sample, SourceId, Store, StoreError, Tx,
+    dialect::{Kind, int},
+    generations::Generation,
+    row::{Columns, to_json},
+    sql,
+};
 
 /// Messages of one partition that a reader has read, in their order, and where that leaves it.
 #[derive(Debug, Clone)]
@@ -40,11 +53,280 @@ impl Store {
     /// Applies progress messages to the ledger, samples and daily statistics, and moves the reader's position, all in one
     /// transaction, and only where the stored position still equals `next_offset_before`.
     pub async fn apply_progress(&self, batch: &ProgressBatch<'_>) -> Result<Applied> {
-        unwritten(batch)
+        let mut tx = self.begin().await?;
+        if let Some(next_offset) = move_position(&mut tx, batch).await? {
+            return Ok(Applied::Conflict { next_offset });
+        }
+        let wanted: BTreeSet<_> = batch.messages.iter().filter_map(name).collect();
+        let mut change = Change::default();
+        if !wanted.is_empty() {
+            let mut known = self.lock_generations(&mut tx, &wanted).await?;
+            for message in batch.messages {
+                change.add(message, &mut known)?;
+            }
+        }
+        let ignored = batch.messages.len() - change.chunks;
+        self.write_generations(&mut tx, &change).await?;
+        self.write_days(&mut tx, &change).await?;
+        self.add_samples(&mut tx, &change.samples).await?;
+        tx.commit().await?;
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok(Applied::Applied { chunks: count(change.chunks), ignored: count(ignored) })
     }
 
-    /// The next offset to read by partition of `topic`.
+    /// The next offset to read by partition of `topic`; a partition that was never read is not in it.
     pub async fn reader_positions(&self, topic: &str) -> Result<BTreeMap<i32, i64>> {
-        unwritten(topic)
+        let rows = sqlx::query("SELECT partition_id, next_offset FROM reader_positions WHERE topic = $1")
+            .bind(topic)
+            .fetch_all(&self.pool)
+            .await?;
+        let position = |row| {
+            let row = Columns(row);
+            let partition = row.int("partition_id")?;
+            let partition = i32::try_from(partition)
+                .map_err(|_| StoreError::corrupt(format!("reader_positions.partition_id is {partition}")))?;
+            Ok((partition, row.int("next_offset")?))
+        };
+        rows.iter().map(position).collect()
     }
+
+    async fn write_generations(&self, tx: &mut Tx, change: &Change) -> Result<()> {
+        if change.generations.is_empty() {
+            return Ok(());
+        }
+        let columns = [
+            ("file_id", Kind::Bytes),
+            ("generation", Kind::Int),
+            ("state", Kind::Text),
+            ("row_count", Kind::Int),
+            ("accepted", Kind::Int),
+            ("rejected", Kind::Int),
+            ("rejections", Kind::Text),
+            ("position", Kind::Int),
+            ("chunk", Kind::Int),
+            ("format", Kind::Text),
+            ("compression", Kind::Text),
+            ("error", Kind::Text),
+            ("updated_at", Kind::Int),
+            ("finished_at", Kind::Int),
+        ];
+        let set: Vec<_> = columns[2..].iter().map(|(name, _)| format!("{name} = batch.{name}")).collect();
+        sqlx::query(sql(format!(
+            "UPDATE generations SET {} FROM {} \
+             WHERE generations.file_id = batch.file_id AND generations.generation = batch.generation",
+            set.join(", "),
+            self.dialect.batch("$1", &columns)
+        )))
+        .bind(to_json(&change.generations.values().collect::<Vec<_>>())?)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    async fn write_days(&self, tx: &mut Tx, change: &Change) -> Result<()> {
+        if change.days.is_empty() {
+            return Ok(());
+        }
+        let day = |((source, date), sum): (&(SourceId, Date), &Sum)| {
+            json!({
+                "source_id": source.as_str(),
+                "date": date.to_string(),
+                "files": int(sum.files),
+                "row_count": int(sum.rows),
+                "accepted": int(sum.accepted),
+                "rejected": int(sum.rejected),
+            })
+        };
+        let columns = [
+            ("source_id", Kind::Text),
+            ("date", Kind::Text),
+            ("files", Kind::Int),
+            ("row_count", Kind::Int),
+            ("accepted", Kind::Int),
+            ("rejected", Kind::Int),
+        ];
+        sqlx::query(sql(format!(
+            "INSERT INTO source_days (source_id, date, files, row_count, accepted, rejected) \
+             SELECT source_id, date, files, row_count, accepted, rejected FROM {} \
+             WHERE true ORDER BY source_id, date ON CONFLICT (source_id, date) DO UPDATE SET \
+             files = source_days.files + excluded.files, \
+             row_count = source_days.row_count + excluded.row_count, \
+             accepted = source_days.accepted + excluded.accepted, \
+             rejected = source_days.rejected + excluded.rejected",
+            self.dialect.batch("$1", &columns)
+        )))
+        .bind(to_json(&change.days.iter().map(day).collect::<Vec<_>>())?)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Moves the reader's position, or gives the one that is stored where it is not the expected one. Locks it, so that of two
+/// readers one goes first.
+async fn move_position(tx: &mut Tx, batch: &ProgressBatch<'_>) -> Result<Option<i64>> {
+    let moved = sqlx::query(
+        "UPDATE reader_positions SET next_offset = $4 \
+         WHERE topic = $1 AND partition_id = $2 AND next_offset = $3",
+    )
+    .bind(batch.topic)
+    .bind(i64::from(batch.partition))
+    .bind(batch.next_offset_before)
+    .bind(batch.next_offset_after)
+    .execute(&mut **tx)
+    .await?;
+    if moved.rows_affected() == 1 {
+        return Ok(None);
+    }
+    if batch.next_offset_before == 0 {
+        let first = sqlx::query(
+            "INSERT INTO reader_positions (topic, partition_id, next_offset) VALUES ($1, $2, $3) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(batch.topic)
+        .bind(i64::from(batch.partition))
+        .bind(batch.next_offset_after)
+        .execute(&mut **tx)
+        .await?;
+        if first.rows_affected() == 1 {
+            return Ok(None);
+        }
+    }
+    let stored =
+        sqlx::query("SELECT next_offset FROM reader_positions WHERE topic = $1 AND partition_id = $2")
+            .bind(batch.topic)
+            .bind(i64::from(batch.partition))
+            .fetch_optional(&mut **tx)
+            .await?;
+    stored.as_ref().map_or(Ok(Some(0)), |row| Columns(row).int("next_offset").map(Some))
+}
+
+/// What a batch changes, put together before it is written.
+#[derive(Default)]
+struct Change {
+    chunks: usize,
+    generations: BTreeMap<FileGeneration, serde_json::Value>,
+    days: BTreeMap<(SourceId, Date), Sum>,
+    samples: BTreeMap<SourceId, Vec<Sample>>,
+}
+
+#[derive(Default)]
+struct Sum {
+    files: u64,
+    rows: u64,
+    accepted: u64,
+    rejected: u64,
+}
+
+impl Change {
+    /// Applies one message to the generation that it names; leaves it aside where the ledger does not know that
+    /// generation as the message's source's, or has applied the chunk before.
+    fn add(
+        &mut self,
+        message: &FileProgress,
+        known: &mut BTreeMap<FileGeneration, Generation>,
+    ) -> Result<()> {
+        let Some(name) = name(message) else { return Ok(()) };
+        let Some(generation) = known.get_mut(&name) else { return Ok(()) };
+        let names_its_source = generation.source.as_str() == message.source_id
+            && generation.account.as_str() == message.account_id;
+        if !names_its_source || decide(generation.chunk, message.chunk) == Decision::AlreadyApplied {
+            return Ok(());
+        }
+        let at = committed_at(message, generation.updated_at);
+        self.count(message, generation);
+        self.sample(message, generation, at);
+        advance(generation, message, at);
+        let row = as_json(name, generation, message)?;
+        self.generations.insert(name, row);
+        self.chunks += 1;
+        Ok(())
+    }
+
+    /// Messages carry totals, a day's sums grow by what is new in them.
+    fn count(&mut self, message: &FileProgress, generation: &Generation) {
+        let totals = message.totals.clone().unwrap_or_default();
+        let comes_to_rest = message.outcome() != Outcome::Unspecified && !generation.state.is_finished();
+        let day = self.days.entry((generation.source.clone(), generation.date)).or_default();
+        day.files += u64::from(comes_to_rest);
+        day.rows += totals.rows.saturating_sub(generation.rows);
+        day.accepted += totals.accepted.saturating_sub(generation.accepted);
+        day.rejected += totals.rejected.saturating_sub(generation.rejected);
+    }
+
+    fn sample(&mut self, message: &FileProgress, generation: &Generation, at: Timestamp) {
+        if message.samples.is_empty() {
+            return;
+        }
+        let samples = message.samples.iter().map(|row| Sample {
+            object_key: generation.object_key.clone(),
+            generation: message.generation,
+            received_at: at,
+            message: without_nul(&row.message),
+            record: row.record.clone(),
+        });
+        self.samples.entry(generation.source.clone()).or_default().extend(samples);
+    }
+}
+
+fn name(message: &FileProgress) -> Option<FileGeneration> {
+    let file_id = FileId::try_from(message.file_id.as_slice()).ok()?;
+    Some(FileGeneration { file_id, generation: message.generation })
+}
+
+/// A generation at rest stays so, whatever comes late.
+fn advance(generation: &mut Generation, message: &FileProgress, at: Timestamp) {
+    let totals = message.totals.clone().unwrap_or_default();
+    let outcome = message.outcome();
+    if outcome != Outcome::Unspecified || !generation.state.is_finished() {
+        generation.state = FileState::of(outcome);
+    }
+    generation.rows = totals.rows;
+    generation.accepted = totals.accepted;
+    generation.rejected = totals.rejected;
+    generation.chunk = message.chunk;
+    generation.updated_at = at;
+}
+
+fn as_json(
+    name: FileGeneration,
+    generation: &Generation,
+    message: &FileProgress,
+) -> Result<serde_json::Value> {
+    let rejections: BTreeMap<_, _> = message.totals.iter().flat_map(|totals| &totals.rejections).collect();
+    let error = message.error.as_ref().map(|error| Problem {
+        code: error.code.clone(),
+        reason: error.reason.clone(),
+        advice: error.advice.clone(),
+        position: error.position,
+    });
+    Ok(json!({
+        "file_id": name.file_id.to_string(),
+        "generation": name.generation,
+        "state": generation.state.as_str(),
+        "row_count": int(generation.rows),
+        "accepted": int(generation.accepted),
+        "rejected": int(generation.rejected),
+        "rejections": to_json(&rejections)?,
+        "position": int(message.position),
+        "chunk": generation.chunk,
+        "format": without_nul(&message.format),
+        "compression": without_nul(&message.compression),
+        "error": error.as_ref().map(to_json).transpose()?,
+        "updated_at": generation.updated_at.as_microsecond(),
+        "finished_at": generation.state.is_finished().then(|| generation.updated_at.as_microsecond()),
+    }))
+}
+
+fn committed_at(message: &FileProgress, otherwise: Timestamp) -> Timestamp {
+    message
+        .committed_at
+        .as_ref()
+        .and_then(|at| Timestamp::new(at.seconds, at.nanos).ok())
+        .unwrap_or(otherwise)
+}
+
+/// PostgreSQL has no text with a NUL in it, and one message must not stop the reader.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }

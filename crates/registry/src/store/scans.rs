@@ -2,7 +2,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Problem, Result, Source, SourceId, Store, unwritten};
+use super::{
+    Problem, Result, Source, SourceId, Store, StoreError, Tx,
+    dialect::int,
+    row::{Columns, to_json},
+    sources::{SELECT_SOURCE, source},
+    sql,
+};
 
 /// Proves that a scan holds its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,29 +68,120 @@ impl Store {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Option<ScanLease>> {
-        unwritten((worker_id, ttl, now))
+        let mut tx = self.begin().await?;
+        let expires_at = after(now, ttl)?;
+        let taken = sqlx::query(sql(format!(
+            "UPDATE scans SET fence = fence + 1, lease_worker = $1, lease_expires_at = $2 WHERE source_id = ( \
+                SELECT source_id FROM scans WHERE next_scan_at <= $3 \
+                AND (lease_expires_at IS NULL OR lease_expires_at <= $3) \
+                ORDER BY next_scan_at LIMIT 1 {}) \
+             RETURNING source_id, fence, next_sweep_at, sweep_cursor",
+            self.dialect.skip_locked()
+        )))
+        .bind(worker_id)
+        .bind(expires_at.as_microsecond())
+        .bind(now.as_microsecond())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(taken) = taken else { return Ok(None) };
+        let taken = Columns(&taken);
+        let token = LeaseToken { source: taken.text("source_id")?.into(), fence: taken.count("fence")? };
+        let row = sqlx::query(sql(format!("{SELECT_SOURCE} WHERE s.source_id = $1")))
+            .bind(token.source.as_str())
+            .fetch_one(&mut *tx)
+            .await?;
+        let lease = ScanLease {
+            source: source(&row)?,
+            token,
+            expires_at,
+            next_sweep_at: taken.time_or_none("next_sweep_at")?,
+            sweep_cursor: taken.text("sweep_cursor")?,
+        };
+        tx.commit().await?;
+        Ok(Some(lease))
     }
 
     /// When [`Store::lease_due_scan`] may next find something; not later than now where something is due; `None` where
     /// no source is active.
     pub async fn next_due(&self) -> Result<Option<Timestamp>> {
-        unwritten(())
+        let row = sqlx::query(
+            "SELECT MIN(CASE WHEN lease_expires_at > next_scan_at THEN lease_expires_at ELSE next_scan_at END) \
+             AS due_at FROM scans WHERE next_scan_at IS NOT NULL",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Columns(&row).time_or_none("due_at")
     }
 
-    /// Prolongs a lease to `now + ttl` and gives that instant; [`super::StoreError::FenceLost`] where it is lost. A
-    /// lease that expired but was not taken over is still its holder's.
+    /// Prolongs a lease to `now + ttl` and gives that instant; [`StoreError::FenceLost`] where it is lost. A lease that
+    /// expired but was not taken over is still its holder's.
     pub async fn renew_lease(&self, token: &LeaseToken, ttl: Duration, now: Timestamp) -> Result<Timestamp> {
-        unwritten((token, ttl, now))
+        let expires_at = after(now, ttl)?;
+        let done = sqlx::query(
+            "UPDATE scans SET lease_expires_at = $3 \
+             WHERE source_id = $1 AND fence = $2 AND lease_worker IS NOT NULL",
+        )
+        .bind(token.source.as_str())
+        .bind(int(token.fence))
+        .bind(expires_at.as_microsecond())
+        .execute(&self.pool)
+        .await?;
+        if done.rows_affected() == 0 { Err(token.lost()) } else { Ok(expires_at) }
     }
 
     /// Ends a scan: stores what it found and when the source is due again, and frees the lease;
-    /// [`super::StoreError::FenceLost`] where it is lost.
+    /// [`StoreError::FenceLost`] where it is lost.
     pub async fn complete_scan(
         &self,
         token: &LeaseToken,
         completion: &ScanCompletion,
         now: Timestamp,
     ) -> Result<()> {
-        unwritten((token, completion, now))
+        let done = sqlx::query(
+            "UPDATE scans SET lease_worker = NULL, lease_expires_at = NULL, last_scan_at = $3, next_scan_at = $4, \
+             next_sweep_at = COALESCE($5, next_sweep_at), sweep_cursor = $6, folders = $7, objects = $8, \
+             list_requests = $9, outside = $10, outside_examples = $11, left_alone = $12, scan_error = $13 \
+             WHERE source_id = $1 AND fence = $2 AND lease_worker IS NOT NULL",
+        )
+        .bind(token.source.as_str())
+        .bind(int(token.fence))
+        .bind(now.as_microsecond())
+        .bind(completion.next_scan_at.as_microsecond())
+        .bind(completion.next_sweep_at.map(Timestamp::as_microsecond))
+        .bind(completion.sweep_cursor.as_str())
+        .bind(int(completion.folders))
+        .bind(int(completion.objects))
+        .bind(int(completion.list_requests))
+        .bind(int(completion.outside))
+        .bind(to_json(&completion.outside_examples)?)
+        .bind(int(completion.left_alone))
+        .bind(completion.error.as_ref().map(to_json).transpose()?)
+        .execute(&self.pool)
+        .await?;
+        if done.rows_affected() == 0 { Err(token.lost()) } else { Ok(()) }
     }
+
+    /// Locks the lease's source for this transaction, or refuses the token.
+    pub(super) async fn hold(&self, tx: &mut Tx, token: &LeaseToken) -> Result<()> {
+        sqlx::query(sql(format!(
+            "SELECT fence FROM scans WHERE source_id = $1 AND fence = $2 AND lease_worker IS NOT NULL {}",
+            self.dialect.lock("scans")
+        )))
+        .bind(token.source.as_str())
+        .bind(int(token.fence))
+        .fetch_optional(&mut **tx)
+        .await?
+        .map(|_| ())
+        .ok_or_else(|| token.lost())
+    }
+}
+
+impl LeaseToken {
+    fn lost(&self) -> StoreError {
+        StoreError::FenceLost { source_id: self.source.to_string(), fence: self.fence }
+    }
+}
+
+fn after(now: Timestamp, ttl: Duration) -> Result<Timestamp> {
+    now.checked_add(ttl).map_err(|_| StoreError::Invalid(format!("a lease cannot hold for {ttl:?}")))
 }

@@ -1,7 +1,11 @@
-use jiff::Timestamp;
 use std::fmt;
 
-use super::{AccountId, Page, PageRequest, Result, SourceId, Store, unwritten};
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+
+use super::{
+    AccountId, Page, PageRequest, Result, SourceId, Store, StoreError, Tx, dialect::int, row::Columns, sql,
+};
 
 /// What a source is allowed to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +18,24 @@ pub enum SourceState {
     Paused,
     /// Gone for the customer; its rows stay for the ledger.
     Deleted,
+}
+
+impl SourceState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        [Self::Draft, Self::Active, Self::Paused, Self::Deleted]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| StoreError::corrupt(format!("sources.state is {text:?}")))
+    }
 }
 
 /// One version of a source's schema, as the service writes it.
@@ -132,26 +154,71 @@ pub struct Problem {
     pub position: u64,
 }
 
+/// A source with what its last scan found, as [`source`] reads it.
+pub(super) const SELECT_SOURCE: &str = "SELECT s.source_id, s.account_id, s.display_name, s.dataset, s.state, \
+    s.bucket, s.path, s.role_arn, s.region, s.endpoint_url, s.expected_bucket_owner, s.time_zone, \
+    s.schema_version, s.schema_json, s.revision, s.created_at, s.updated_at, c.last_scan_at, c.next_scan_at, \
+    c.folders, c.objects, c.list_requests, c.outside, c.outside_examples, c.left_alone, c.scan_error \
+    FROM sources s JOIN scans c ON c.source_id = s.source_id";
+
+const INSERT_SOURCE: &str = "INSERT INTO sources (source_id, account_id, display_name, dataset, state, bucket, \
+    path, role_arn, region, endpoint_url, expected_bucket_owner, time_zone, schema_version, schema_json, \
+    sealed_keys, request_id, revision, created_at, updated_at) \
+    VALUES ($1, $2, $3, $4, 'draft', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, $16, $16) \
+    ON CONFLICT (account_id, request_id) DO NOTHING";
+
 impl Store {
     /// Makes a draft. With a `request_id` that the account used before, gives the source made then, as it stands now
-    /// (it may have been deleted since). [`super::StoreError::NotFound`] where there is no such account.
+    /// (it may have been deleted since). [`StoreError::NotFound`] where there is no such account.
     pub async fn create_source(&self, source: &NewSource, now: Timestamp) -> Result<Source> {
-        unwritten((source, now))
+        let mut tx = self.begin().await?;
+        let id = if insert(&mut tx, source, now).await? {
+            sqlx::query("INSERT INTO scans (source_id) VALUES ($1)")
+                .bind(source.id.as_str())
+                .execute(&mut *tx)
+                .await?;
+            keep_schema(&mut tx, &source.id, &source.settings.schema, now).await?;
+            source.id.clone()
+        } else {
+            made_by_request(&mut tx, source).await?
+        };
+        let made = read(&mut tx, &source.account, &id).await?;
+        tx.commit().await?;
+        Ok(made)
     }
 
-    /// The account's source; [`super::StoreError::NotFound`] where it is another's, or deleted.
+    /// The account's source; [`StoreError::NotFound`] where it is another's, or deleted.
     pub async fn get_source(&self, account: &AccountId, id: &SourceId) -> Result<Source> {
-        unwritten((account, id))
+        let row = sqlx::query(sql(format!(
+            "{SELECT_SOURCE} WHERE s.account_id = $1 AND s.source_id = $2 AND s.state <> 'deleted'"
+        )))
+        .bind(account.as_str())
+        .bind(id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(self::source).ok_or_else(|| StoreError::no_source(id))?
     }
 
     /// The account's sources that are not deleted, oldest first.
     pub async fn list_sources(&self, account: &AccountId, page: &PageRequest) -> Result<Page<Source>> {
-        unwritten((account, page))
+        let (created, id) = page.after((i64::MIN, String::new()))?;
+        let rows = sqlx::query(sql(format!(
+            "{SELECT_SOURCE} WHERE s.account_id = $1 AND s.state <> 'deleted' \
+             AND (s.created_at, s.source_id) > ($2, $3) ORDER BY s.created_at, s.source_id LIMIT $4"
+        )))
+        .bind(account.as_str())
+        .bind(created)
+        .bind(id)
+        .bind(page.limit())
+        .fetch_all(&self.pool)
+        .await?;
+        let sources = rows.iter().map(self::source).collect::<Result<Vec<_>>>()?;
+        page.page(sources, |source| (source.created.as_microsecond(), source.id.as_str().to_owned()))
     }
 
     /// Sets the state of a source that the caller read at `revision` (whether the step is allowed is the caller's to
-    /// decide); [`super::StoreError::Conflict`] where it changed since. `Active` makes it due at once; any other
-    /// state ends a running scan (its lease is lost); `Deleted` is for good.
+    /// decide); [`StoreError::Conflict`] where it changed since. `Active` makes it due at once; any other state ends a
+    /// running scan (its lease is lost); `Deleted` is for good and forgets the static keys.
     pub async fn set_source_state(
         &self,
         account: &AccountId,
@@ -160,11 +227,40 @@ impl Store {
         state: SourceState,
         now: Timestamp,
     ) -> Result<Source> {
-        unwritten((account, id, revision, state, now))
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE sources SET state = $4, revision = revision + 1, updated_at = $5, \
+             deleted_at = CASE WHEN $4 = 'deleted' THEN $5 END, \
+             sealed_keys = CASE WHEN $4 <> 'deleted' THEN sealed_keys END \
+             WHERE account_id = $1 AND source_id = $2 AND revision = $3 AND state <> 'deleted'",
+        )
+        .bind(account.as_str())
+        .bind(id.as_str())
+        .bind(int(revision))
+        .bind(state.as_str())
+        .bind(now.as_microsecond())
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(changed_or_absent(&mut tx, account, id).await);
+        }
+        let due = (state == SourceState::Active).then_some(now.as_microsecond());
+        // The fence grows, so that a scan under way is refused from here on.
+        sqlx::query(
+            "UPDATE scans SET next_scan_at = $2, fence = fence + 1, lease_worker = NULL, lease_expires_at = NULL \
+             WHERE source_id = $1",
+        )
+        .bind(id.as_str())
+        .bind(due)
+        .execute(&mut *tx)
+        .await?;
+        let source = read(&mut tx, account, id).await?;
+        tx.commit().await?;
+        Ok(source)
     }
 
-    /// Puts a new version of the schema in force and keeps it in the history; [`super::StoreError::Conflict`] where
-    /// the source changed since `revision`.
+    /// Puts a new version of the schema in force and keeps it in the history; [`StoreError::Conflict`] where the
+    /// source changed since `revision`, [`StoreError::AlreadyExists`] where the version was used before.
     pub async fn set_source_schema(
         &self,
         account: &AccountId,
@@ -173,16 +269,184 @@ impl Store {
         schema: &SchemaVersion,
         now: Timestamp,
     ) -> Result<Source> {
-        unwritten((account, id, revision, schema, now))
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE sources SET schema_version = $4, schema_json = $5, revision = revision + 1, updated_at = $6 \
+             WHERE account_id = $1 AND source_id = $2 AND revision = $3 AND state <> 'deleted'",
+        )
+        .bind(account.as_str())
+        .bind(id.as_str())
+        .bind(int(revision))
+        .bind(i64::from(schema.version))
+        .bind(schema.json.as_str())
+        .bind(now.as_microsecond())
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(changed_or_absent(&mut tx, account, id).await);
+        }
+        keep_schema(&mut tx, id, schema, now).await?;
+        let source = read(&mut tx, account, id).await?;
+        tx.commit().await?;
+        Ok(source)
+    }
+
+    /// Every version of the schema of the account's source, oldest first.
+    pub async fn list_source_schemas(
+        &self,
+        account: &AccountId,
+        id: &SourceId,
+    ) -> Result<Vec<SchemaVersion>> {
+        let rows = sqlx::query(
+            "SELECT h.version, h.schema_json FROM source_schemas h JOIN sources s ON s.source_id = h.source_id \
+             WHERE s.account_id = $1 AND s.source_id = $2 AND s.state <> 'deleted' ORDER BY h.version",
+        )
+        .bind(account.as_str())
+        .bind(id.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        let version = |row: &AnyRow| {
+            let row = Columns(row);
+            Ok(SchemaVersion { version: row.small("version")?, json: row.text("schema_json")? })
+        };
+        rows.iter().map(version).collect()
     }
 
     /// For workers, who serve every account: the source, unless it is deleted.
     pub async fn source_for_worker(&self, id: &SourceId) -> Result<Source> {
-        unwritten(id)
+        let row =
+            sqlx::query(sql(format!("{SELECT_SOURCE} WHERE s.source_id = $1 AND s.state <> 'deleted'")))
+                .bind(id.as_str())
+                .fetch_optional(&self.pool)
+                .await?;
+        row.as_ref().map(self::source).ok_or_else(|| StoreError::no_source(id))?
     }
 
     /// The source's static keys, where it has them and is not deleted. For the issue of credentials only.
     pub async fn sealed_keys(&self, id: &SourceId) -> Result<Option<SealedKeys>> {
-        unwritten(id)
+        let row = sqlx::query("SELECT sealed_keys FROM sources WHERE source_id = $1 AND state <> 'deleted'")
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or_else(|| StoreError::no_source(id))?;
+        Ok(Columns(&row).bytes_or_none("sealed_keys")?.map(SealedKeys))
     }
+}
+
+/// False where the account's request has made a source before.
+async fn insert(tx: &mut Tx, source: &NewSource, now: Timestamp) -> Result<bool> {
+    let settings = &source.settings;
+    let done = sqlx::query(INSERT_SOURCE)
+        .bind(source.id.as_str())
+        .bind(source.account.as_str())
+        .bind(settings.display_name.as_str())
+        .bind(settings.dataset.as_str())
+        .bind(settings.bucket.as_str())
+        .bind(settings.path.as_str())
+        .bind(settings.role_arn.as_str())
+        .bind(settings.region.as_str())
+        .bind(settings.endpoint_url.as_str())
+        .bind(settings.expected_bucket_owner.as_str())
+        .bind(settings.time_zone.as_str())
+        .bind(i64::from(settings.schema.version))
+        .bind(settings.schema.json.as_str())
+        .bind(source.sealed_keys.as_ref().map(|keys| keys.0.clone()))
+        .bind(source.request_id.as_deref())
+        .bind(now.as_microsecond())
+        .execute(&mut **tx)
+        .await;
+    match done {
+        Ok(done) => Ok(done.rows_affected() == 1),
+        Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
+            Err(StoreError::no_account(&source.account))
+        }
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(StoreError::AlreadyExists { kind: "source", id: source.id.to_string() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn made_by_request(tx: &mut Tx, source: &NewSource) -> Result<SourceId> {
+    let row = sqlx::query("SELECT source_id FROM sources WHERE account_id = $1 AND request_id = $2")
+        .bind(source.account.as_str())
+        .bind(source.request_id.as_deref())
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(Columns(&row).text("source_id")?.into())
+}
+
+async fn keep_schema(tx: &mut Tx, id: &SourceId, schema: &SchemaVersion, now: Timestamp) -> Result<()> {
+    let done = sqlx::query(
+        "INSERT INTO source_schemas (source_id, version, schema_json, created_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(id.as_str())
+    .bind(i64::from(schema.version))
+    .bind(schema.json.as_str())
+    .bind(now.as_microsecond())
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(StoreError::AlreadyExists { kind: "schema version", id: schema.version.to_string() });
+    }
+    Ok(())
+}
+
+/// The source as this transaction leaves it, deleted or not.
+async fn read(tx: &mut Tx, account: &AccountId, id: &SourceId) -> Result<Source> {
+    let row = sqlx::query(sql(format!("{SELECT_SOURCE} WHERE s.account_id = $1 AND s.source_id = $2")))
+        .bind(account.as_str())
+        .bind(id.as_str())
+        .fetch_optional(&mut **tx)
+        .await?
+        .ok_or_else(|| StoreError::no_source(id))?;
+    source(&row)
+}
+
+/// Why a conditional update met no row.
+async fn changed_or_absent(tx: &mut Tx, account: &AccountId, id: &SourceId) -> StoreError {
+    match read(tx, account, id).await {
+        Ok(source) if source.state != SourceState::Deleted => {
+            StoreError::Conflict { kind: "source", id: id.to_string() }
+        }
+        Ok(_) => StoreError::no_source(id),
+        Err(error) => error,
+    }
+}
+
+/// Reads what [`SELECT_SOURCE`] gives.
+pub(super) fn source(row: &AnyRow) -> Result<Source> {
+    let row = Columns(row);
+    Ok(Source {
+        id: row.text("source_id")?.into(),
+        account: row.text("account_id")?.into(),
+        settings: SourceSettings {
+            display_name: row.text("display_name")?,
+            dataset: row.text("dataset")?,
+            bucket: row.text("bucket")?,
+            path: row.text("path")?,
+            role_arn: row.text("role_arn")?,
+            region: row.text("region")?,
+            endpoint_url: row.text("endpoint_url")?,
+            expected_bucket_owner: row.text("expected_bucket_owner")?,
+            time_zone: row.text("time_zone")?,
+            schema: SchemaVersion { version: row.small("schema_version")?, json: row.text("schema_json")? },
+        },
+        state: SourceState::parse(&row.text("state")?)?,
+        revision: row.count("revision")?,
+        created: row.time("created_at")?,
+        updated: row.time("updated_at")?,
+        discovery: Discovery {
+            last_scan_at: row.time_or_none("last_scan_at")?,
+            next_scan_at: row.time_or_none("next_scan_at")?,
+            folders: row.count("folders")?,
+            objects: row.count("objects")?,
+            list_requests: row.count("list_requests")?,
+            outside: row.count("outside")?,
+            outside_examples: row.json("outside_examples")?,
+            left_alone: row.count("left_alone")?,
+            error: row.json_or_none("scan_error")?,
+        },
+    })
 }

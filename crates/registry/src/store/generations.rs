@@ -1,0 +1,116 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{Timestamp, civil::Date};
+use ledger::{
+    FileId,
+    claim::{Ledgered, QueuePosition},
+};
+use serde_json::json;
+use sqlx::any::AnyRow;
+
+use super::{
+    AccountId, FileState, Result, SourceId, Store, StoreError, Tx,
+    dialect::Kind,
+    row::{Columns, to_json},
+    sql,
+};
+
+/// Names one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileGeneration {
+    /// Identity of (source, object key).
+    pub file_id: FileId,
+    /// Which version of the object, from 1.
+    pub generation: u32,
+}
+
+/// A generation under lock: what claims and progress decide on.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) source: SourceId,
+    pub(super) account: AccountId,
+    pub(super) source_deleted: bool,
+    pub(super) object_key: String,
+    pub(super) date: Date,
+    pub(super) state: FileState,
+    pub(super) owner: Option<QueuePosition>,
+    pub(super) rows: u64,
+    pub(super) accepted: u64,
+    pub(super) rejected: u64,
+    pub(super) chunk: u32,
+    pub(super) updated_at: Timestamp,
+}
+
+impl Generation {
+    pub(super) fn ledgered(&self) -> Ledgered {
+        match &self.owner {
+            _ if self.source_deleted => Ledgered::Absent,
+            _ if self.state.is_finished() => Ledgered::Finished,
+            Some(owner) => Ledgered::Claimed(owner.clone()),
+            None => Ledgered::Unclaimed,
+        }
+    }
+}
+
+impl Store {
+    /// Locks those of the generations that the ledger knows, always in the same order, and reads them.
+    pub(super) async fn lock_generations(
+        &self,
+        tx: &mut Tx,
+        wanted: &BTreeSet<FileGeneration>,
+    ) -> Result<BTreeMap<FileGeneration, Generation>> {
+        let batch = self.dialect.batch("$1", &[("file_id", Kind::Bytes), ("generation", Kind::Int)]);
+        let rows = sqlx::query(sql(format!(
+            "SELECT g.file_id, g.generation, g.source_id, s.account_id, s.state AS source_state, f.object_key, \
+             g.date, g.state, g.claim_topic, g.claim_partition, g.claim_offset, g.row_count, g.accepted, \
+             g.rejected, g.chunk, g.updated_at \
+             FROM {batch} \
+             JOIN generations g ON g.file_id = batch.file_id AND g.generation = batch.generation \
+             JOIN files f ON f.file_id = g.file_id \
+             JOIN sources s ON s.source_id = g.source_id \
+             ORDER BY g.file_id, g.generation {}",
+            self.dialect.lock("g")
+        )))
+        .bind(names(wanted)?)
+        .fetch_all(&mut **tx)
+        .await?;
+        rows.iter().map(generation).collect()
+    }
+}
+
+/// Names of generations as a batch.
+pub(super) fn names(wanted: &BTreeSet<FileGeneration>) -> Result<String> {
+    let names: Vec<_> = wanted
+        .iter()
+        .map(|name| json!({ "file_id": name.file_id.to_string(), "generation": name.generation }))
+        .collect();
+    to_json(&names)
+}
+
+fn generation(row: &AnyRow) -> Result<(FileGeneration, Generation)> {
+    let row = Columns(row);
+    let name = FileGeneration { file_id: row.file_id("file_id")?, generation: row.small("generation")? };
+    let generation = Generation {
+        source: row.text("source_id")?.into(),
+        account: row.text("account_id")?.into(),
+        source_deleted: row.text("source_state")? == "deleted",
+        object_key: row.text("object_key")?,
+        date: row.date("date")?,
+        state: FileState::parse(&row.text("state")?)?,
+        owner: owner(&row)?,
+        rows: row.count("row_count")?,
+        accepted: row.count("accepted")?,
+        rejected: row.count("rejected")?,
+        chunk: row.small("chunk")?,
+        updated_at: row.time("updated_at")?,
+    };
+    Ok((name, generation))
+}
+
+fn owner(row: &Columns<'_>) -> Result<Option<QueuePosition>> {
+    let Some(topic) = row.text_or_none("claim_topic")? else { return Ok(None) };
+    let partition = row.int("claim_partition")?;
+    let partition = i32::try_from(partition)
+        .map_err(|_| StoreError::corrupt(format!("generations.claim_partition is {partition}")))?;
+    Ok(Some(QueuePosition { topic, partition, offset: row.int("claim_offset")? }))
+}
