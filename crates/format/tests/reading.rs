@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::io::{Cursor, Read};
+
 use common::{Chunked, Kind, all_items, gzip, items_from, open, sample, zip};
 use format::{Limits, Place};
 use proptest::prelude::*;
@@ -46,7 +48,7 @@ proptest! {
     #[test]
     fn rows_do_not_depend_on_the_size_of_reads((bytes, name) in files(), sizes in prop::collection::vec(1_usize..40, 1..8)) {
         let limits = Limits { row_bytes: 200, ..Limits::default() };
-        let at_once = all_items(Box::new(std::io::Cursor::new(bytes.clone())), &name, &limits);
+        let at_once = all_items(Box::new(Cursor::new(bytes.clone())), &name, &limits);
         let in_pieces = all_items(Box::new(Chunked::new(bytes, sizes)), &name, &limits);
         prop_assert_eq!(at_once, in_pieces);
     }
@@ -54,7 +56,7 @@ proptest! {
     #[test]
     fn reading_goes_on_behind_any_row((bytes, name) in files(), sizes in prop::collection::vec(1_usize..4000, 1..8)) {
         let limits = Limits { row_bytes: 200, ..Limits::default() };
-        let whole = all_items(Box::new(std::io::Cursor::new(bytes.clone())), &name, &limits);
+        let whole = all_items(Box::new(Cursor::new(bytes.clone())), &name, &limits);
         for (index, item) in whole.iter().enumerate() {
             let Some(place) = item.place() else { continue };
             let object = Box::new(Chunked::new(bytes.clone(), sizes.clone()));
@@ -62,6 +64,25 @@ proptest! {
             prop_assert!(place.position == 0 || place.row == 0 || resumed.first().is_none_or(|first| first.is_columns()), "columns come first");
             let rest = |items: &[common::Seen]| items.iter().filter(|item| !item.is_columns()).cloned().collect::<Vec<_>>();
             prop_assert_eq!(rest(&resumed), rest(&whole[index + 1..]), "behind item {} at {:?}", index, place);
+        }
+    }
+
+    #[test]
+    fn a_position_is_where_the_bytes_of_the_row_stand((bytes, name) in files()) {
+        let limits = Limits { row_bytes: 200, ..Limits::default() };
+        let plain = if name.ends_with(".zip") {
+            Vec::new()
+        } else if name.ends_with(".gz") {
+            let mut plain = Vec::new();
+            flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).unwrap();
+            plain
+        } else {
+            bytes.clone()
+        };
+        for item in all_items(Box::new(Cursor::new(bytes)), &name, &limits) {
+            if let (Some((position, raw)), false) = (item.raw(), plain.is_empty()) {
+                prop_assert!(plain[position as usize..].starts_with(raw), "{}", item.line());
+            }
         }
     }
 
@@ -76,7 +97,7 @@ proptest! {
     fn a_damaged_archive_never_panics_nor_runs_on(at in 0_usize..4000, with in any::<u8>(), (bytes, name) in files()) {
         let mut bytes = bytes;
         if let Some(byte) = bytes.get_mut(at) { *byte = with; }
-        all_items(Box::new(std::io::Cursor::new(bytes)), &name, &Limits { row_bytes: 200, ..Limits::default() });
+        all_items(Box::new(Cursor::new(bytes)), &name, &Limits { row_bytes: 200, ..Limits::default() });
     }
 
     #[test]
@@ -88,7 +109,7 @@ proptest! {
             writer.write_record(row).unwrap();
         }
         let bytes = writer.into_inner().unwrap();
-        let seen = all_items(Box::new(std::io::Cursor::new(bytes)), "x.csv", &Limits::default());
+        let seen = all_items(Box::new(Cursor::new(bytes)), "x.csv", &Limits::default());
         let fields: Vec<Vec<String>> = seen.iter().filter_map(|item| item.fields()).collect();
         prop_assert_eq!(fields, rows);
     }
@@ -120,7 +141,7 @@ fn resuming_an_uncompressed_object_seeks_instead_of_reading() {
 fn a_checkpoint_beyond_the_end_is_truncated() {
     for (bytes, name) in [(b"a,b\n1,2\n".to_vec(), "x.csv"), (gzip(&[b"a,b\n1,2\n"]), "x.csv.gz")] {
         let seen = items_from(
-            Box::new(std::io::Cursor::new(bytes)),
+            Box::new(Cursor::new(bytes)),
             name,
             &Limits::default(),
             Place { position: 1_000, row: 50 },

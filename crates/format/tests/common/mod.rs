@@ -10,7 +10,7 @@ use format::{Columns, Item, JsonValue, Limits, Object, Place, ReadError, Rows, V
 
 /// An item as a test can compare it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
+pub(crate) enum Seen {
     Header(Vec<String>, Place),
     Named(Place),
     Fields { at: Place, raw: Vec<u8>, fields: Vec<String>, behind: Place },
@@ -21,15 +21,15 @@ pub enum Seen {
 }
 
 impl Seen {
-    pub fn fault(code: &'static str, position: u64) -> Self {
+    pub(crate) fn fault(code: &'static str, position: u64) -> Self {
         Self::Fault { code, position }
     }
 
-    pub fn is_columns(&self) -> bool {
+    pub(crate) fn is_columns(&self) -> bool {
         matches!(self, Self::Header(..) | Self::Named(_))
     }
 
-    pub fn place(&self) -> Option<Place> {
+    pub(crate) fn place(&self) -> Option<Place> {
         match self {
             Self::Header(_, place) | Self::Named(place) => Some(*place),
             Self::Fields { behind, .. } | Self::Object { behind, .. } | Self::Bad { behind, .. } => {
@@ -39,7 +39,17 @@ impl Seen {
         }
     }
 
-    pub fn fields(&self) -> Option<Vec<String>> {
+    /// Where the row begins, and its bytes.
+    pub(crate) fn raw(&self) -> Option<(u64, &[u8])> {
+        match self {
+            Self::Fields { at, raw, .. } | Self::Object { at, raw, .. } | Self::Bad { at, raw, .. } => {
+                Some((at.position, raw))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn fields(&self) -> Option<Vec<String>> {
         match self {
             Self::Fields { fields, .. } => Some(fields.clone()),
             _ => None,
@@ -47,7 +57,7 @@ impl Seen {
     }
 
     /// One line that says all but the place behind: for tables of expectations.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         match self {
             Self::Header(names, _) => format!("header {}", names.join("|")),
             Self::Named(_) => "named".to_owned(),
@@ -66,29 +76,29 @@ impl Seen {
     }
 }
 
-pub fn open(bytes: &[u8], name: &str) -> Result<Rows, ReadError> {
+pub(crate) fn open(bytes: &[u8], name: &str) -> Result<Rows, ReadError> {
     Rows::open(Box::new(Cursor::new(bytes.to_vec())), name, Limits::default())
 }
 
 /// All items as lines.
-pub fn lines(bytes: &[u8], name: &str) -> Vec<String> {
+pub(crate) fn lines(bytes: &[u8], name: &str) -> Vec<String> {
     lines_within(bytes, name, &Limits::default())
 }
 
-pub fn lines_within(bytes: &[u8], name: &str, limits: &Limits) -> Vec<String> {
+pub(crate) fn lines_within(bytes: &[u8], name: &str, limits: &Limits) -> Vec<String> {
     all_items(Box::new(Cursor::new(bytes.to_vec())), name, limits).iter().map(Seen::line).collect()
 }
 
 /// The fault that ends a file.
-pub fn fault(bytes: &[u8], name: &str) -> String {
+pub(crate) fn fault(bytes: &[u8], name: &str) -> String {
     lines(bytes, name).pop().unwrap()
 }
 
-pub fn all_items(object: Box<dyn Object>, name: &str, limits: &Limits) -> Vec<Seen> {
+pub(crate) fn all_items(object: Box<dyn Object>, name: &str, limits: &Limits) -> Vec<Seen> {
     items_from(object, name, limits, Place::default())
 }
 
-pub fn items_from(object: Box<dyn Object>, name: &str, limits: &Limits, at: Place) -> Vec<Seen> {
+pub(crate) fn items_from(object: Box<dyn Object>, name: &str, limits: &Limits, at: Place) -> Vec<Seen> {
     let mut rows = match Rows::open_at(object, name, limits.clone(), at) {
         Ok(rows) => rows,
         Err(error) => return vec![ended(error)],
@@ -149,7 +159,7 @@ fn see(item: Item<'_>) -> Seen {
 }
 
 /// An object that answers reads with pieces of the given sizes, in turn.
-pub struct Chunked {
+pub(crate) struct Chunked {
     bytes: Cursor<Vec<u8>>,
     sizes: Vec<usize>,
     turn: usize,
@@ -157,11 +167,11 @@ pub struct Chunked {
 }
 
 impl Chunked {
-    pub fn new(bytes: Vec<u8>, sizes: Vec<usize>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>, sizes: Vec<usize>) -> Self {
         Self { bytes: Cursor::new(bytes), sizes, turn: 0, read: Arc::default() }
     }
 
-    pub fn counting(bytes: Vec<u8>) -> (Self, Arc<AtomicU64>) {
+    pub(crate) fn counting(bytes: Vec<u8>) -> (Self, Arc<AtomicU64>) {
         let object = Self::new(bytes, vec![usize::MAX]);
         let read = Arc::clone(&object.read);
         (object, read)
@@ -189,10 +199,10 @@ impl Seek for Chunked {
 }
 
 /// An object that fails once `left` bytes have been read.
-pub struct Failing {
-    pub bytes: Cursor<Vec<u8>>,
-    pub left: usize,
-    pub kind: io::ErrorKind,
+pub(crate) struct Failing {
+    pub(crate) bytes: Cursor<Vec<u8>>,
+    pub(crate) left: usize,
+    pub(crate) kind: io::ErrorKind,
 }
 
 impl Read for Failing {
@@ -214,7 +224,7 @@ impl Seek for Failing {
 }
 
 /// A gzip of one member a piece.
-pub fn gzip(pieces: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn gzip(pieces: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
     for piece in pieces {
         let mut encoder = flate2::write::GzEncoder::new(&mut out, flate2::Compression::fast());
@@ -225,7 +235,7 @@ pub fn gzip(pieces: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A zip; every other entry is stored, the rest deflated.
-pub fn zip<N: AsRef<str>>(entries: &[(N, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn zip<N: AsRef<str>>(entries: &[(N, Vec<u8>)]) -> Vec<u8> {
     let mut writer = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (index, (name, bytes)) in entries.iter().enumerate() {
         let method = if index % 2 == 0 {
@@ -246,7 +256,7 @@ pub fn zip<N: AsRef<str>>(entries: &[(N, Vec<u8>)]) -> Vec<u8> {
 
 /// The layouts that samples are written in.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Csv,
     Tsv,
     Lines,
@@ -255,16 +265,16 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] = [Kind::Csv, Kind::Tsv, Kind::Lines, Kind::Pretty, Kind::Array];
+    pub(crate) const ALL: [Kind; 5] = [Kind::Csv, Kind::Tsv, Kind::Lines, Kind::Pretty, Kind::Array];
 
-    pub fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         let at = Self::ALL.iter().position(|&kind| kind == self).unwrap();
         Self::ALL[(at + 1) % Self::ALL.len()]
     }
 }
 
 /// Rows of three fields in a layout, with broken rows between where `dirty`.
-pub fn sample(kind: Kind, rows: &[Vec<String>], dirty: bool) -> (Vec<u8>, String) {
+pub(crate) fn sample(kind: Kind, rows: &[Vec<String>], dirty: bool) -> (Vec<u8>, String) {
     match kind {
         Kind::Csv => (delimited(rows, ',', "\r\n", dirty), "x.csv".to_owned()),
         Kind::Tsv => (delimited(rows, '\t', if dirty { "\r" } else { "\n" }, dirty), "x.tsv".to_owned()),
