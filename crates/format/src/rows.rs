@@ -1,5 +1,6 @@
 //! The one reader of all formats.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::buffer::Buffer;
@@ -56,6 +57,16 @@ enum ColumnsDue {
     No,
     /// No, and no more as long as what follows is JSON.
     NamedOnce,
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows")
+            .field("format", &self.format)
+            .field("compression", &self.compression())
+            .field("place", &self.place())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a decoder found; its bytes and values lie in the buffer and the decoder until the next step.

@@ -74,7 +74,7 @@ fn content_decides_where_the_name_says_nothing() {
 
 #[test]
 fn a_fault_says_what_where_and_what_to_do() {
-    let error = common::open(b"id,name,id\n", "x.csv").err().unwrap();
+    let error = common::open(b"id,name,id\n", "x.csv").unwrap_err();
     assert_eq!(
         error.to_string(),
         "duplicate_column at byte 0: the header names the column `id` twice: id, name, id; give each column a name of its own"

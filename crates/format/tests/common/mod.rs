@@ -1,5 +1,6 @@
 //! Files and readers for the tests.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "only functions marked as tests are exempt by themselves")]
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
