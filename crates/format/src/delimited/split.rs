@@ -31,16 +31,20 @@ impl Splitter {
 
     fn split_plain(&mut self, row: &str, delimiter: u8, wanted: usize) -> usize {
         let mut begin = 0;
-        let mut count = 0;
-        for end in memchr_iter(delimiter, row.as_bytes()).chain([row.len()]) {
-            if count < wanted {
-                self.text.push_str(&row[begin..end]);
-                self.ends.push(self.text.len());
+        for end in memchr_iter(delimiter, row.as_bytes()) {
+            if self.ends.len() == wanted {
+                return wanted + 1 + memchr_iter(delimiter, &row.as_bytes()[begin..]).count();
             }
-            count += 1;
+            self.text.push_str(&row[begin..end]);
+            self.ends.push(self.text.len());
             begin = end + 1;
         }
-        count
+        if self.ends.len() == wanted {
+            return wanted + 1;
+        }
+        self.text.push_str(&row[begin..]);
+        self.ends.push(self.text.len());
+        self.ends.len()
     }
 
     fn split_quoted(&mut self, row: &str, delimiter: u8, wanted: usize) -> usize {
