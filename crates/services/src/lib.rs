@@ -1,1 +1,12 @@
-//! Real servers for the tests: Apache Kafka, PostgreSQL, a foreign S3
+#![doc = include_str!("../README.md")]
+
+mod cache;
+mod kafka;
+mod postgres;
+mod s3;
+mod server;
+pub mod shared;
+
+pub use kafka::Kafka;
+pub use postgres::Postgres;
+pub use s3::ForeignS3;

@@ -1,0 +1,54 @@
+//! Each server starts, answers, and stops with what started it.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use services::{ForeignS3, Kafka, Postgres};
+
+fn running(port: &str) -> bool {
+    std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok()
+}
+
+fn stops(port: &str) {
+    let begun = Instant::now();
+    while running(port) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "port {port} still answers");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn kafka_keeps_its_topics_over_a_restart_and_stops_when_dropped() {
+    let mut kafka = Kafka::start_own().unwrap();
+    let bootstrap = kafka.bootstrap().to_owned();
+    let topics = |kafka: &Kafka, arguments: &[&str]| {
+        let mut all = vec!["--bootstrap-server", &bootstrap];
+        all.extend(arguments);
+        let output = kafka.tool("org.apache.kafka.tools.TopicCommand", &all).unwrap().output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    topics(&kafka, &["--create", "--topic", "kept", "--partitions", "3"]);
+    kafka.restart().unwrap();
+    assert!(topics(&kafka, &["--list"]).contains("kept"));
+    drop(kafka);
+    stops(bootstrap.rsplit(':').next().unwrap());
+}
+
+#[test]
+fn postgres_makes_databases_and_stops_when_dropped() {
+    let postgres = Postgres::start_own().unwrap();
+    let url = postgres.database("fresh").unwrap();
+    let answer =
+        Command::new("psql").args(["-X", "-t", "-d", &url, "-c", "SELECT current_database()"]).output();
+    assert_eq!(String::from_utf8(answer.unwrap().stdout).unwrap().trim(), "fresh");
+    let port = url.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
+    drop(postgres);
+    stops(&port);
+}
+
+#[test]
+fn the_foreign_s3_answers() {
+    let s3 = ForeignS3::start().unwrap();
+    assert!(running(s3.endpoint().rsplit(':').next().unwrap()));
+}
