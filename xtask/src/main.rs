@@ -1,1 +1,135 @@
-fn main() {}
+//! The project's own chores, so that a fresh machine needs one command: `cargo xtask test`, `services`, `lint`, `setup`.
+
+mod needs;
+
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+use services::{ForeignS3, Kafka, Postgres};
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "The project's own chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Installs what is missing, starts the servers, lints the contracts and runs every test.
+    Test {
+        /// For `cargo test`, such as `-p queue` or a test's name; all of the workspace if none.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Starts the servers and keeps them up for work by hand, until Ctrl-C.
+    Services,
+    /// Formatting, clippy and the contracts.
+    Lint,
+    /// Installs what a fresh machine lacks.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Test { arguments } => test(&arguments),
+        Chore::Services => keep_services(),
+        Chore::Lint => lint(),
+        Chore::Setup => needs::install(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The servers of a run; they stop when this is dropped.
+struct Servers {
+    kafka: Kafka,
+    postgres: Postgres,
+    s3: ForeignS3,
+}
+
+impl Servers {
+    fn start() -> Result<Self> {
+        eprintln!("xtask: starting Kafka, PostgreSQL and S3");
+        Ok(Self { kafka: Kafka::start()?, postgres: Postgres::start()?, s3: ForeignS3::start()? })
+    }
+
+    /// What points the tests at them.
+    fn environment(&self) -> [(&'static str, String); 3] {
+        let s3 = &self.s3;
+        let host = s3.endpoint().trim_start_matches("http://");
+        [
+            ("CORTEX_TEST_KAFKA", self.kafka.bootstrap().to_owned()),
+            ("CORTEX_TEST_POSTGRES", self.postgres.url().to_owned()),
+            ("CORTEX_TEST_S3", format!("http://{}:{}@{host}", s3.access_key(), s3.secret_key())),
+        ]
+    }
+}
+
+fn test(arguments: &[String]) -> Result<()> {
+    needs::install()?;
+    needs::lint_contracts()?;
+    // Compiled before the servers start: a build beside them would only slow both.
+    let scope = if arguments.is_empty() { vec!["--workspace".to_owned()] } else { arguments.to_vec() };
+    let build = cargo().arg("test").args(&scope_before_names(&scope)).arg("--no-run").status()?;
+    succeeded("the build", build)?;
+    let servers = Servers::start()?;
+    let status = cargo().arg("test").args(&scope).envs(servers.environment()).status()?;
+    drop(servers);
+    succeeded("a test", status)
+}
+
+/// The arguments up to `--`: what follows is for the tests, not for the build.
+fn scope_before_names(arguments: &[String]) -> Vec<String> {
+    arguments.iter().take_while(|one| *one != "--").cloned().collect()
+}
+
+fn keep_services() -> Result<()> {
+    needs::install()?;
+    let servers = Servers::start()?;
+    for (name, value) in servers.environment() {
+        println!("export {name}={value}");
+    }
+    eprintln!("xtask: the servers run until Ctrl-C");
+    loop {
+        std::thread::park();
+    }
+}
+
+fn lint() -> Result<()> {
+    succeeded("cargo fmt --check", cargo().args(["fmt", "--all", "--check"]).status()?)?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    succeeded("cargo clippy", cargo().args(clippy).status()?)?;
+    needs::install()?;
+    needs::lint_contracts()
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// The workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+fn succeeded(what: &str, status: ExitStatus) -> Result<()> {
+    ensure!(status.success(), "{what} failed ({status})");
+    Ok(())
+}
+
+/// Runs a command that must succeed.
+fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let status = command.status().with_context(|| format!("{shown} does not start"))?;
+    succeeded(&shown, status)
+}

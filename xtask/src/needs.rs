@@ -1,0 +1,79 @@
+//! What the build and the tests need beside Rust and a C compiler, and how it gets there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{root, run};
+
+/// Pinned: what passes today passes tomorrow.
+const BUF: &str = "@bufbuild/buf@1.75.0";
+
+/// A program, and the Debian package that holds it.
+const PROGRAMS: [(&str, &str); 7] = [
+    ("java", "default-jdk-headless"),
+    ("mvn", "maven"),
+    ("go", "golang-go"),
+    ("npm", "npm"),
+    ("perl", "perl"),
+    ("make", "make"),
+    ("setpriv", "util-linux"),
+];
+
+/// Installs what is missing: as root by apt, otherwise it says what to install.
+pub fn install() -> Result<()> {
+    let mut missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect();
+    if !Path::new("/usr/lib/postgresql").exists() && std::env::var_os("CORTEX_TEST_POSTGRES").is_none() {
+        missing.push("postgresql");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    ensure!(
+        on_path("apt-get") && is_root()?,
+        "these Debian packages (or what they hold) are missing: {packages}; install them, then try again"
+    );
+    eprintln!("xtask: installing {packages}");
+    run(Command::new("apt-get").args(["update", "-qq"]).stdout(Stdio::null()))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
+    run(install.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
+}
+
+/// Lints the protobuf contracts with buf.
+pub fn lint_contracts() -> Result<()> {
+    let folder =
+        cache()?.join(BUF.rsplit('@').next().map(|version| format!("buf-{version}")).unwrap_or_default());
+    let buf = folder.join("node_modules/.bin/buf");
+    if !buf.exists() {
+        std::fs::create_dir_all(&folder)?;
+        let mut install = Command::new("npm");
+        install
+            .args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"])
+            .arg(&folder)
+            .arg(BUF);
+        run(install.stdout(Stdio::null()))?;
+    }
+    run(Command::new(buf).arg("lint").current_dir(root()))
+}
+
+fn cache() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("CORTEX_CACHE") {
+        return Ok(path.into());
+    }
+    let home = std::env::var_os("HOME").context("neither CORTEX_CACHE nor HOME is set")?;
+    Ok(Path::new(&home).join(".cache/cortex"))
+}
+
+fn on_path(program: &str) -> bool {
+    let Some(path) = std::env::var_os("PATH") else { return false };
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn is_root() -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(std::fs::metadata("/proc/self")?.uid() == 0)
+}
