@@ -1,7 +1,7 @@
 //! The registry's database: accounts, sources, scan leases and the ledger of files, on PostgreSQL or SQLite.
 //!
 //! One [`Store`] speaks to both; the statements are the same but for the few words that `dialect.rs` names. One
-//! conformance suite (`tests/store_conformance.rs`) runs on both.
+//! conformance suite (`tests/store_conformance`) runs on both.
 //!
 //! **Invariants.** What a customer may ask is asked with the account's id in every `WHERE`. A write under a lease is
 //! refused in its own transaction where the fence is old. A generation belongs to one queue message for ever. A

@@ -39,7 +39,7 @@ pub enum Applied {
     Applied {
         /// Chunks that moved the ledger on.
         chunks: u32,
-        /// Messages without effect: chunks applied before, or of files that the ledger does not know.
+        /// Messages without effect: chunks applied before, or of files that are at rest or unknown to the ledger.
         ignored: u32,
     },
     /// Another reader was here: nothing was changed; go on from this position.
@@ -220,7 +220,7 @@ struct Sum {
 
 impl Change {
     /// Applies one message to the generation that it names; leaves it aside where the ledger does not know that
-    /// generation as the message's source's, or has applied the chunk before.
+    /// generation as the message's source's, has applied the chunk before, or has seen the generation come to rest.
     fn add(
         &mut self,
         message: &FileProgress,
@@ -230,7 +230,8 @@ impl Change {
         let Some(generation) = known.get_mut(&name) else { return Ok(()) };
         let names_its_source = generation.source.as_str() == message.source_id
             && generation.account.as_str() == message.account_id;
-        if !names_its_source || decide(generation.chunk, message.chunk) == Decision::AlreadyApplied {
+        let applied = decide(generation.chunk, message.chunk) == Decision::AlreadyApplied;
+        if !names_its_source || applied || generation.state.is_finished() {
             return Ok(());
         }
         let at = committed_at(message, generation.updated_at);
@@ -246,7 +247,7 @@ impl Change {
     /// Messages carry totals, a day's sums grow by what is new in them.
     fn count(&mut self, message: &FileProgress, generation: &Generation) {
         let totals = message.totals.clone().unwrap_or_default();
-        let comes_to_rest = message.outcome() != Outcome::Unspecified && !generation.state.is_finished();
+        let comes_to_rest = message.outcome() != Outcome::Unspecified;
         let day = self.days.entry((generation.source.clone(), generation.date)).or_default();
         day.files += u64::from(comes_to_rest);
         day.rows += totals.rows.saturating_sub(generation.rows);
@@ -274,13 +275,9 @@ fn name(message: &FileProgress) -> Option<FileGeneration> {
     Some(FileGeneration { file_id, generation: message.generation })
 }
 
-/// A generation at rest stays so, whatever comes late.
 fn advance(generation: &mut Generation, message: &FileProgress, at: Timestamp) {
     let totals = message.totals.clone().unwrap_or_default();
-    let outcome = message.outcome();
-    if outcome != Outcome::Unspecified || !generation.state.is_finished() {
-        generation.state = FileState::of(outcome);
-    }
+    generation.state = FileState::of(message.outcome());
     generation.rows = totals.rows;
     generation.accepted = totals.accepted;
     generation.rejected = totals.rejected;

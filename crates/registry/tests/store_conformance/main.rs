@@ -1,0 +1,127 @@
+//! What the store promises, shown on SQLite and on a real PostgreSQL: every case runs on both, each in a database of its
+//! own. `CORTEX_TEST_POSTGRES` names a server whose user may create databases; without it a temporary one is started.
+
+mod accounts;
+mod claims;
+mod database;
+mod files;
+mod fixture;
+mod objects;
+mod progress;
+mod scans;
+mod sources;
+
+/// Makes two tests of each case.
+macro_rules! on_both {
+    ($($area:ident { $($case:ident)* })*) => {
+        mod on_sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() -> anyhow::Result<()> {
+                    let database = super::database::sqlite().await?;
+                    super::$area::$case(database.store()).await?;
+                    database.remove().await
+                }
+            )*)*
+        }
+
+        mod on_postgres {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() -> anyhow::Result<()> {
+                    let database = super::database::postgres().await?;
+                    super::$area::$case(database.store()).await?;
+                    database.remove().await
+                }
+            )*)*
+        }
+    };
+}
+
+on_both! {
+    accounts {
+        an_external_id_belongs_to_one_account
+        a_token_speaks_for_whom_it_was_made
+        paging_walks_all_accounts_oldest_first
+        a_token_of_another_list_is_no_page_token
+        the_audit_log_keeps_what_concerns_an_account
+    }
+    sources {
+        a_repeated_create_gives_the_same_source
+        concurrent_creates_of_one_request_make_one_source
+        a_source_without_an_account_is_refused
+        a_source_is_seen_by_its_account_only
+        a_change_on_a_stale_revision_is_refused
+        a_deleted_source_is_gone_and_its_keys_with_it
+        every_version_of_a_schema_is_kept
+        paging_walks_all_sources
+    }
+    scans {
+        only_active_sources_are_leased_the_longest_due_first
+        two_workers_never_hold_one_source
+        an_expired_lease_is_taken_over_and_the_old_fence_refused
+        a_renewed_lease_is_not_taken_over
+        a_completed_scan_frees_the_source_until_it_is_due
+        pausing_ends_a_running_scan
+    }
+    objects {
+        a_new_etag_opens_the_next_generation_and_only_then
+        an_object_listed_twice_in_one_call_opens_one_generation
+        concurrent_records_of_the_same_objects_open_one_generation_each
+        keys_are_kept_to_the_letter
+        a_key_that_the_database_cannot_hold_is_refused
+        unpublished_files_come_again_until_they_are_marked
+        the_oldest_date_is_published_first
+        metering_holds_back_what_is_over_the_limit
+        a_file_claimed_before_it_was_marked_stays_claimed
+    }
+    claims {
+        a_generation_is_granted_to_the_first_message_only
+        concurrent_claims_of_a_generation_grant_it_once
+        overlapping_batches_never_share_a_generation
+        an_older_generation_is_granted_too
+        what_the_ledger_does_not_know_is_not_granted
+        a_finished_generation_is_not_read_again
+        nothing_of_a_deleted_source_is_granted
+    }
+    progress {
+        a_chunk_sent_twice_counts_once
+        the_last_chunk_brings_the_file_to_rest
+        a_reader_at_a_stale_position_changes_nothing
+        of_two_readers_at_one_position_one_applies
+        a_batch_without_messages_moves_the_position
+        progress_of_another_account_or_an_unknown_file_is_ignored
+        a_message_with_a_nul_does_not_stop_the_reader
+        the_newest_hundred_samples_are_kept
+        days_sum_up_what_was_read
+    }
+    files {
+        paging_walks_all_files_newest_date_first
+        files_samples_and_days_are_seen_by_their_account_only
+    }
+}
+
+#[tokio::test]
+async fn a_store_opened_again_holds_what_it_held() -> anyhow::Result<()> {
+    let database = database::sqlite().await?;
+    fixture::account(database.store(), "acme").await?;
+    let reopened = database.open_again().await?;
+    assert_eq!(reopened.get_account(&"acme".into()).await?.id.as_str(), "acme");
+    database.remove().await
+}
+
+#[tokio::test]
+async fn several_processes_may_open_a_new_postgres_database_at_once() -> anyhow::Result<()> {
+    let database = database::postgres_unopened().await?;
+    let opened = futures::future::join_all((0..4).map(|_| registry::store::Store::open(&database))).await;
+    for store in opened {
+        assert!(store?.ready().await);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_url_of_another_database_is_refused() {
+    let refused = registry::store::Store::open("mysql://localhost/x").await;
+    assert!(matches!(refused, Err(registry::store::StoreError::Unusable(_))), "{refused:?}");
+}

@@ -1,0 +1,203 @@
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use records::queue::{FileError, FileProgress, Outcome};
+use registry::store::{Applied, FileState, Problem, ProgressBatch, Store};
+
+use crate::fixture::{PROGRESS, account, at, chunk, claim, files, listed, reading};
+
+/// Applies messages that stand at offsets from `before` on.
+async fn apply(store: &Store, before: i64, messages: &[FileProgress]) -> Result<Applied> {
+    let batch = ProgressBatch {
+        topic: PROGRESS,
+        partition: 3,
+        next_offset_before: before,
+        next_offset_after: before + i64::try_from(messages.len())?,
+        messages,
+    };
+    Ok(store.apply_progress(&batch).await?)
+}
+
+const fn applied(chunks: u32, ignored: u32) -> Applied {
+    Applied::Applied { chunks, ignored }
+}
+
+pub(crate) async fn a_chunk_sent_twice_counts_once(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let chunk = |number, totals| chunk(&acme, &token.source, &object, number, totals, Outcome::Unspecified);
+    let first = chunk(1, (10, 1));
+    assert_eq!(apply(store, 0, &[first.clone(), first.clone()]).await?, applied(1, 1));
+    assert_eq!(apply(store, 2, &[first.clone()]).await?, applied(0, 1));
+    assert_eq!(apply(store, 3, &[chunk(2, (20, 1)), chunk(4, (45, 3)), first]).await?, applied(2, 1));
+
+    let file = &files(store, &acme, &token.source).await?[0];
+    assert_eq!((file.rows, file.accepted, file.rejected, file.chunk), (48, 45, 3, 4));
+    assert_eq!(file.rejections, BTreeMap::from([("invalid_type".to_owned(), 3)]));
+    assert_eq!((file.state, file.finished_at), (FileState::Claimed, None));
+    assert_eq!((file.position, file.format.as_str(), file.compression.as_str()), (480, "csv", "gzip"));
+    assert_eq!(store.list_days(&acme, &token.source, 10).await?[0].rows, 48);
+    assert_eq!(store.list_samples(&acme, &token.source, 10).await?.len(), 3, "one a chunk applied");
+    assert_eq!(store.reader_positions(PROGRESS).await?, BTreeMap::from([(3, 6)]));
+    assert!(store.reader_positions("another").await?.is_empty());
+    Ok(())
+}
+
+pub(crate) async fn the_last_chunk_brings_the_file_to_rest(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let committed = at(1000);
+    let last = FileProgress {
+        error: Some(FileError {
+            code: "truncated".to_owned(),
+            reason: "the gzip stream ends early".to_owned(),
+            advice: "upload it again".to_owned(),
+            position: 77,
+        }),
+        committed_at: Some(prost_types::Timestamp { seconds: committed.as_second(), nanos: 0 }),
+        ..chunk(&acme, &token.source, &object, 2, (7, 0), Outcome::Incomplete)
+    };
+    let late = chunk(&acme, &token.source, &object, 3, (8, 0), Outcome::Unspecified);
+    assert_eq!(apply(store, 0, &[last, late.clone()]).await?, applied(1, 1));
+    assert_eq!(apply(store, 2, &[late]).await?, applied(0, 1));
+    let file = &files(store, &acme, &token.source).await?[0];
+    assert_eq!((file.state, file.rows), (FileState::Incomplete, 7), "what is at rest stays so");
+    assert_eq!((file.finished_at, file.updated_at), (Some(committed), committed));
+    assert_eq!(
+        file.error,
+        Some(Problem {
+            code: "truncated".to_owned(),
+            reason: "the gzip stream ends early".to_owned(),
+            advice: "upload it again".to_owned(),
+            position: 77,
+        })
+    );
+    Ok(())
+}
+
+pub(crate) async fn a_reader_at_a_stale_position_changes_nothing(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let chunk = |number| chunk(&acme, &token.source, &object, number, (10, 0), Outcome::Unspecified);
+    assert_eq!(apply(store, 5, &[chunk(1)]).await?, Applied::Conflict { next_offset: 0 });
+    assert_eq!(apply(store, 0, &[chunk(1)]).await?, applied(1, 0));
+    for stale in [0, 2] {
+        assert_eq!(apply(store, stale, &[chunk(2)]).await?, Applied::Conflict { next_offset: 1 });
+    }
+    assert_eq!(files(store, &acme, &token.source).await?[0].chunk, 1);
+    assert_eq!(store.reader_positions(PROGRESS).await?, BTreeMap::from([(3, 1)]));
+    Ok(())
+}
+
+pub(crate) async fn of_two_readers_at_one_position_one_applies(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    for round in 0..5 {
+        let number = u32::try_from(round)? + 1;
+        let message =
+            chunk(&acme, &token.source, &object, number, (u64::from(number) * 10, 0), Outcome::Unspecified);
+        let readers = (0..4).map(|_| {
+            let (store, message) = (store.clone(), message.clone());
+            tokio::spawn(async move { apply(&store, round, &[message]).await })
+        });
+        let mut won = 0;
+        for reader in futures::future::join_all(readers).await {
+            match reader?? {
+                Applied::Applied { chunks: 1, ignored: 0 } => won += 1,
+                Applied::Conflict { next_offset } => assert_eq!(next_offset, round + 1),
+                other => anyhow::bail!("{other:?}"),
+            }
+        }
+        assert_eq!(won, 1);
+    }
+    assert_eq!(store.list_days(&acme, &token.source, 1).await?[0].rows, 50);
+    Ok(())
+}
+
+pub(crate) async fn a_batch_without_messages_moves_the_position(store: &Store) -> Result<()> {
+    let batch = ProgressBatch {
+        topic: PROGRESS,
+        partition: 0,
+        next_offset_before: 0,
+        next_offset_after: 12,
+        messages: &[],
+    };
+    assert_eq!(store.apply_progress(&batch).await?, applied(0, 0));
+    assert_eq!(store.reader_positions(PROGRESS).await?, BTreeMap::from([(0, 12)]));
+    Ok(())
+}
+
+pub(crate) async fn progress_of_another_account_or_an_unknown_file_is_ignored(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let other = account(store, "other").await?;
+    let unknown = listed("2026-11-23", "unknown.csv", "e1");
+    let messages = [
+        chunk(&other, &token.source, &object, 1, (10, 0), Outcome::Accepted),
+        chunk(&acme, &"another-source".into(), &object, 1, (10, 0), Outcome::Accepted),
+        chunk(&acme, &token.source, &unknown, 1, (10, 0), Outcome::Accepted),
+        FileProgress { file_id: vec![1, 2, 3], ..FileProgress::default() },
+    ];
+    assert_eq!(apply(store, 0, &messages).await?, applied(0, 4));
+    let file = &files(store, &acme, &token.source).await?[0];
+    assert_eq!((file.state, file.rows), (FileState::Claimed, 0));
+    assert!(store.list_samples(&acme, &token.source, 10).await?.is_empty());
+    assert!(store.list_days(&acme, &token.source, 10).await?.is_empty());
+    Ok(())
+}
+
+pub(crate) async fn a_message_with_a_nul_does_not_stop_the_reader(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let mut message = chunk(&acme, &token.source, &object, 1, (0, 0), Outcome::Rejected);
+    message.format = "c\0sv".to_owned();
+    message.samples[0].message = "x\0".to_owned();
+    message.error = Some(FileError { reason: "byte '\0' at the start".to_owned(), ..FileError::default() });
+    assert_eq!(apply(store, 0, &[message]).await?, applied(1, 0));
+    let file = &files(store, &acme, &token.source).await?[0];
+    assert_eq!(file.format, "c\u{fffd}sv");
+    assert_eq!(file.error.as_ref().map(|error| error.reason.as_str()), Some("byte '\0' at the start"));
+    Ok(())
+}
+
+pub(crate) async fn the_newest_hundred_samples_are_kept(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let chunks: Vec<_> = (1..=250)
+        .map(|number| {
+            chunk(&acme, &token.source, &object, number, (u64::from(number), 0), Outcome::Unspecified)
+        })
+        .collect();
+    apply(store, 0, &chunks[..80]).await?;
+    apply(store, 80, &chunks[80..90]).await?;
+    assert_eq!(store.list_samples(&acme, &token.source, 1000).await?.len(), 90);
+    apply(store, 90, &chunks[90..130]).await?;
+    apply(store, 130, &chunks[130..]).await?;
+    let samples = store.list_samples(&acme, &token.source, 1000).await?;
+    let newest: Vec<_> = (151..=250u32).rev().map(|number| number.to_be_bytes().to_vec()).collect();
+    assert_eq!(samples.iter().map(|sample| sample.record.clone()).collect::<Vec<_>>(), newest);
+    assert_eq!(samples[0].object_key, object.object_key);
+    assert_eq!((samples[0].generation, samples[0].message.as_str()), (1, "cortex.records.v1.Event"));
+    assert_eq!(store.list_samples(&acme, &token.source, 2).await?, samples[..2]);
+    Ok(())
+}
+
+pub(crate) async fn days_sum_up_what_was_read(store: &Store) -> Result<()> {
+    let (acme, token, first) = reading(store).await?;
+    let second = listed("2026-11-23", "b.csv", "e1");
+    let older = listed("2026-11-22", "a.csv", "e1");
+    store.record_objects(&token, &[second.clone(), older.clone()], at(1)).await?;
+    let claims = [claim(&token.source, &second, 1, 1), claim(&token.source, &older, 1, 2)];
+    store.claim("parser", &claims, at(2)).await?;
+    let message =
+        |object, number, totals, outcome| chunk(&acme, &token.source, object, number, totals, outcome);
+    let messages = [
+        message(&first, 1, (10, 0), Outcome::Unspecified),
+        message(&second, 1, (5, 5), Outcome::AcceptedWithRejections),
+        message(&older, 1, (1, 0), Outcome::Accepted),
+    ];
+    apply(store, 0, &messages).await?;
+    apply(store, 3, &[message(&first, 2, (30, 2), Outcome::AcceptedWithRejections)]).await?;
+    let days: Vec<_> = store
+        .list_days(&acme, &token.source, 10)
+        .await?
+        .into_iter()
+        .map(|day| (day.date.to_string(), day.files, day.rows, day.accepted, day.rejected))
+        .collect();
+    assert_eq!(days, [("2026-11-23".to_owned(), 2, 42, 35, 7), ("2026-11-22".to_owned(), 1, 1, 1, 0)]);
+    assert_eq!(store.list_days(&acme, &token.source, 1).await?.len(), 1);
+    Ok(())
+}
