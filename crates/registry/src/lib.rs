@@ -1,3 +1,19 @@
-//! Accounts, sources, credentials and the ledger of files, as a gRPC service
+#![doc = include_str!("../README.md")]
 
+mod auth;
+mod config;
+mod convert;
+mod credentials;
+mod error;
+mod name;
+mod progress;
+mod schema;
+mod server;
+mod service;
 pub mod store;
+mod validate;
+
+pub use config::{Config, PlatformIdentity, Secret};
+pub use error::RegistryError;
+pub use schema::{schema_from_api, schema_to_api};
+pub use server::Server;

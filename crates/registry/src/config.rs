@@ -1,0 +1,101 @@
+//! Settings of the registry.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A value that no log, error or Debug output shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps it.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Cortex's own identity at AWS, which assumes customers' roles.
+#[derive(Debug, Clone)]
+pub struct PlatformIdentity {
+    /// The platform's AWS account, which customers' trust policies name; empty where not known.
+    pub account_id: String,
+    /// Region of STS, and of buckets that name none.
+    pub region: String,
+    /// Another STS than Amazon's (the sandbox).
+    pub sts_endpoint: Option<String>,
+    /// Another S3 than Amazon's for sources without an endpoint of their own (the sandbox).
+    pub s3_endpoint: Option<String>,
+    /// Access key id and secret; the AWS default chain where absent.
+    pub keys: Option<(String, Secret)>,
+}
+
+/// Settings of the registry.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where gRPC listens.
+    pub grpc_listen: SocketAddr,
+    /// `postgres://…` or `sqlite://…`
+    pub database_url: Secret,
+    /// May do all of `registry.v1`.
+    pub admin_token: Secret,
+    /// May do all of `worker.v1`.
+    pub worker_token: Secret,
+    /// S3-compatible endpoints that sources may name.
+    pub allowed_endpoints: Vec<String>,
+    /// 32 bytes in base64: seals static keys. Without it sources with static keys are refused.
+    pub sealing_key: Option<Secret>,
+    /// Cortex's own identity at AWS.
+    pub platform: PlatformIdentity,
+    /// Between two scans of a source.
+    pub scan_interval: Duration,
+    /// Between two full sweeps of a source.
+    pub sweep_interval: Duration,
+    /// Days before today whose folders each scan lists.
+    pub look_back_days: u32,
+    /// Files of one source that may be on the queue unfinished.
+    pub max_unfinished_files: u32,
+    /// How long an assumed session lasts; AWS allows 15 minutes to 12 hours, and 1 hour where roles are chained.
+    pub session_duration: Duration,
+}
+
+impl Config {
+    /// The defaults, with what has none.
+    pub fn new(
+        grpc_listen: SocketAddr,
+        database_url: Secret,
+        admin_token: Secret,
+        worker_token: Secret,
+    ) -> Self {
+        Self {
+            grpc_listen,
+            database_url,
+            admin_token,
+            worker_token,
+            allowed_endpoints: Vec::new(),
+            sealing_key: None,
+            platform: PlatformIdentity {
+                account_id: String::new(),
+                region: "us-east-1".to_owned(),
+                sts_endpoint: None,
+                s3_endpoint: None,
+                keys: None,
+            },
+            scan_interval: Duration::from_secs(60),
+            sweep_interval: Duration::from_secs(6 * 3600),
+            look_back_days: 3,
+            max_unfinished_files: 1_000,
+            session_duration: Duration::from_secs(3600),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The store's rows as the API's messages.
+
+use api::registry::{Account, Discovery, File, FileProblem, FileState, Sample, Source, SourceState};
+use api::worker::{ClaimDecision, SourceWork};
+use jiff::Timestamp;
+use ledger::claim::Decision;
+
+use crate::config::PlatformIdentity;
+use crate::name;
+use crate::schema::{dataset_from_name, schema_to_api};
+use crate::store;
+
+/// As protobuf writes it.
+pub(crate) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+}
+
+/// From protobuf; the epoch where absent or out of range.
+pub(crate) fn from_timestamp(at: Option<prost_types::Timestamp>) -> Timestamp {
+    at.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+pub(crate) fn account(account: store::Account) -> Account {
+    Account {
+        name: format!("accounts/{}", account.id),
+        display_name: account.display_name,
+        external_id: account.external_id,
+        create_time: Some(timestamp(account.created)),
+    }
+}
+
+pub(crate) fn source(source: store::Source) -> Source {
+    let settings = source.settings;
+    let version = settings.schema.version;
+    let schema = dataset::Schema::parse_json(&settings.schema.json)
+        .map(|schema| api::registry::Schema { version, ..schema_to_api(&schema) })
+        .inspect_err(|error| tracing::error!(source = %source.id, %error, "the stored schema does not hold"))
+        .ok();
+    Source {
+        name: name::of_source(&source.account, &source.id),
+        display_name: settings.display_name,
+        dataset: dataset_from_name(&settings.dataset) as i32,
+        state: state(source.state) as i32,
+        bucket: settings.bucket,
+        path: settings.path,
+        role_arn: settings.role_arn,
+        region: settings.region,
+        endpoint_url: settings.endpoint_url,
+        schema,
+        time_zone: settings.time_zone,
+        create_time: Some(timestamp(source.created)),
+        update_time: Some(timestamp(source.updated)),
+        etag: source.revision.to_string(),
+        discovery: Some(discovery(source.discovery)),
+        expected_bucket_owner: settings.expected_bucket_owner,
+    }
+}
+
+fn state(state: store::SourceState) -> SourceState {
+    match state {
+        store::SourceState::Draft => SourceState::Draft,
+        store::SourceState::Active => SourceState::Active,
+        store::SourceState::Paused => SourceState::Paused,
+        store::SourceState::Deleted => SourceState::Deleted,
+    }
+}
+
+fn discovery(discovery: store::Discovery) -> Discovery {
+    Discovery {
+        last_scan_time: discovery.last_scan_at.map(timestamp),
+        next_scan_time: discovery.next_scan_at.map(timestamp),
+        folders: discovery.folders,
+        objects: discovery.objects,
+        outside: discovery.outside,
+        outside_examples: discovery.outside_examples,
+        error: discovery.error.map(problem),
+    }
+}
+
+fn problem(problem: store::Problem) -> FileProblem {
+    FileProblem {
+        code: problem.code,
+        reason: problem.reason,
+        advice: problem.advice,
+        position: problem.position,
+    }
+}
+
+pub(crate) fn file(file: store::File) -> File {
+    File {
+        file_id: file.file_id.to_string(),
+        object_key: file.object_key,
+        generation: file.generation,
+        etag: file.etag,
+        size: file.size,
+        date: file.date.to_string(),
+        state: file_state(file.state) as i32,
+        rows: file.rows,
+        accepted: file.accepted,
+        rejected: file.rejected,
+        rejections: file.rejections,
+        position: file.position,
+        format: file.format,
+        compression: file.compression,
+        error: file.error.map(problem),
+        discover_time: Some(timestamp(file.discovered_at)),
+        update_time: Some(timestamp(file.updated_at)),
+        finish_time: file.finished_at.map(timestamp),
+        worker_id: file.worker_id,
+    }
+}
+
+fn file_state(state: store::FileState) -> FileState {
+    match state {
+        store::FileState::Discovered => FileState::Discovered,
+        store::FileState::Published => FileState::Published,
+        store::FileState::Claimed => FileState::Claimed,
+        store::FileState::Accepted => FileState::Accepted,
+        store::FileState::AcceptedWithRejections => FileState::AcceptedWithRejections,
+        store::FileState::Rejected => FileState::Rejected,
+        store::FileState::Incomplete => FileState::Incomplete,
+        store::FileState::Superseded => FileState::Superseded,
+    }
+}
+
+pub(crate) fn sample(sample: store::Sample) -> Sample {
+    Sample {
+        object_key: sample.object_key,
+        generation: sample.generation,
+        receive_time: Some(timestamp(sample.received_at)),
+        message: sample.message,
+        record: sample.record,
+    }
+}
+
+/// What a worker must know of a source. One without an endpoint of its own is at the platform's.
+pub(crate) fn source_work(source: store::Source, platform: &PlatformIdentity) -> SourceWork {
+    let settings = source.settings;
+    let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
+    SourceWork {
+        account_id: source.account.to_string(),
+        source_id: source.id.to_string(),
+        bucket: settings.bucket,
+        path: settings.path,
+        endpoint_url: or(settings.endpoint_url, platform.s3_endpoint.as_deref().unwrap_or_default()),
+        region: or(settings.region, &platform.region),
+        schema_json: settings.schema.json,
+        time_zone: or(settings.time_zone, "UTC"),
+        expected_bucket_owner: settings.expected_bucket_owner,
+    }
+}
+
+pub(crate) fn decision(decision: Decision) -> (ClaimDecision, &'static str) {
+    match decision {
+        Decision::Granted => (ClaimDecision::Granted, ""),
+        Decision::GrantedAgain => (ClaimDecision::GrantedAgain, ""),
+        Decision::OwnedByOther => (ClaimDecision::OwnedByOther, "another message owns the generation"),
+        Decision::Finished => (ClaimDecision::Finished, "the generation is finished"),
+        Decision::Unknown => (ClaimDecision::Unknown, "the ledger does not know it, or its source is deleted"),
+    }
+}

@@ -1,0 +1,111 @@
+//! The role: listener, both APIs, health, reflection, the progress reader, and an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::registry::registry_service_server::RegistryServiceServer;
+use api::worker::worker_service_server::WorkerServiceServer;
+use queue::Queue;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic_health::server::HealthReporter;
+
+use crate::auth::Authenticator;
+use crate::config::Config;
+use crate::credentials::Issuer;
+use crate::error::RegistryError;
+use crate::progress;
+use crate::service::Service;
+use crate::store::Store;
+
+/// Calls in flight may take this long to end after shutdown was asked for.
+const DRAIN: Duration = Duration::from_secs(8);
+/// Between two looks whether the store answers.
+const HEALTH_EVERY: Duration = Duration::from_secs(2);
+
+/// A registry that is bound to its address and not yet running.
+pub struct Server {
+    service: Service,
+    queue: Arc<dyn Queue>,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Opens the store, migrating it if need be, and binds the address.
+    pub async fn bind(config: Config, queue: Arc<dyn Queue>) -> Result<Self, RegistryError> {
+        let listen_failed = |source| RegistryError::Listen { address: config.grpc_listen, source };
+        let store = Store::open(config.database_url.reveal()).await?;
+        let listener = TcpListener::bind(config.grpc_listen).await.map_err(listen_failed)?;
+        let address = listener.local_addr().map_err(listen_failed)?;
+        let issuer = Arc::new(Issuer::new(&config, store.clone()).await?);
+        let auth = Authenticator::new(&config, store.clone());
+        let service = Service { config: Arc::new(config), store, auth, issuer };
+        Ok(Self { service, queue, listener, address })
+    }
+
+    /// The address that it is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`; then calls in flight end, and the progress reader stops behind its last batch.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), RegistryError> {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(api::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        let watching = tokio::spawn(watch_store(self.service.store.clone(), reporter, shutdown.clone()));
+        let reading = {
+            let (store, queue, shutdown) = (self.service.store.clone(), self.queue.clone(), shutdown.clone());
+            let handle = Handle::current();
+            tokio::task::spawn_blocking(move || progress::run(&store, &queue, &handle, &shutdown))
+        };
+        let serving = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .add_service(health)
+            .add_service(reflection)
+            .add_service(RegistryServiceServer::new(self.service.clone()))
+            .add_service(WorkerServiceServer::new(self.service.clone()))
+            .serve_with_incoming_shutdown(
+                TcpListenerStream::new(self.listener),
+                shutdown.clone().cancelled_owned(),
+            );
+        let served = tokio::select! {
+            served = serving => served.map_err(RegistryError::from),
+            // A client that keeps a call open for ever must not keep the process.
+            () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
+        };
+        shutdown.cancel();
+        for task in [watching, reading] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the registry died");
+            }
+        }
+        self.service.store.close().await;
+        served
+    }
+}
+
+/// Health says "serving" while the store answers.
+async fn watch_store(store: Store, reporter: HealthReporter, shutdown: CancellationToken) {
+    loop {
+        if store.ready().await {
+            reporter.set_serving::<RegistryServiceServer<Service>>().await;
+            reporter.set_serving::<WorkerServiceServer<Service>>().await;
+        } else {
+            reporter.set_not_serving::<RegistryServiceServer<Service>>().await;
+            reporter.set_not_serving::<WorkerServiceServer<Service>>().await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(HEALTH_EVERY) => {}
+            () = shutdown.cancelled() => break,
+        }
+    }
+    reporter.set_not_serving::<RegistryServiceServer<Service>>().await;
+    reporter.set_not_serving::<WorkerServiceServer<Service>>().await;
+}
