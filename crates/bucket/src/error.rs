@@ -384,8 +384,8 @@ mod tests {
 
     #[test]
     fn a_registry_that_is_down_is_passing_and_one_that_refuses_is_not() {
-        let err = |status| {
-            BucketError::from_credentials(&CredentialsError::provider_error::<tonic::Status>(status), place())
+        let err = |status: tonic::Status| {
+            BucketError::from_credentials(&CredentialsError::provider_error(status), place())
         };
         assert!(err(tonic::Status::unavailable("down")).is_passing());
         let refused = err(tonic::Status::failed_precondition("the role cannot be assumed"));

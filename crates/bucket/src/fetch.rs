@@ -84,23 +84,21 @@ impl Fetch {
 
     /// One request; gives the object's size once its last byte is handed over.
     async fn transfer(&mut self, parts: &Parts) -> Result<u64, Stop> {
-        if let Some(size) = self.size.filter(|size| self.position >= *size && *size > 0) {
+        if let Some(size) = self.size.filter(|size| self.position >= *size) {
             return Ok(size);
         }
         let Some(answer) = self.request().await? else {
-            // Behind the end, by S3's own word; the size is not known, so the position stands for it.
+            // Behind the end, by S3's own word.
             return match self.size {
-                Some(size) if self.position < size => {
-                    Err(self
-                        .changed(format!("it had {size} bytes and now ends before byte {}", self.position)))
+                Some(size) => {
+                    Err(self.changed(format!("it had {size} bytes and ends before {}", self.position)))
                 }
-                _ => Ok(self.position),
+                None => Ok(self.bucket.size(&self.key, &self.etag).await?),
             };
         };
         let size = self.check(&answer)?;
         self.size = Some(size);
-        let body = self.hand_over(answer.body, parts).await;
-        body?;
+        self.hand_over(answer.body, parts).await?;
         if self.position < size {
             let short = size - self.position;
             return Err(self.broken(format!("the answer ended {short} bytes too early")).into());

@@ -132,7 +132,7 @@ impl Read for ObjectReader {
                 self.position += n as u64;
                 return Ok(n);
             }
-            if self.size.is_some_and(|size| self.position >= size && size > 0) {
+            if self.size.is_some_and(|size| self.position >= size) {
                 return Ok(0);
             }
             match self.stream().parts.blocking_recv() {
