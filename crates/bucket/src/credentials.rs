@@ -11,6 +11,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use tokio::sync::Mutex;
 
+use crate::error::causes;
+
 /// A session is renewed this long before it expires, or for short ones after three quarters of their time.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
 
@@ -142,7 +144,18 @@ impl Session {
         {
             return Ok(kept.credentials.clone());
         }
-        let credentials = self.0.provider.provide_credentials().await?;
+        let credentials = match (self.0.provider.provide_credentials().await, &*current) {
+            (Ok(credentials), _) => credentials,
+            // It is renewed early so that an issuer that restarts meanwhile stops nobody.
+            (Err(err), Some(kept)) if kept.credentials.expiry().is_some_and(|expiry| now < expiry) => {
+                tracing::warn!(
+                    err = causes(&err),
+                    "the session cannot be renewed yet, the old one still holds"
+                );
+                return Ok(kept.credentials.clone());
+            }
+            (Err(err), _) => return Err(err),
+        };
         let renew_at = credentials.expiry().map(|expiry| {
             let left = expiry.duration_since(now).unwrap_or_default();
             expiry - RENEW_BEFORE.min(left / 4)
@@ -177,9 +190,10 @@ mod tests {
 
     use super::*;
 
-    /// Issues sessions `KEY1`, `KEY2`, … that last for a given time.
+    /// Issues sessions `KEY1`, `KEY2`, … that last for a given time, as many as it may.
     #[derive(Debug)]
     struct Issuer {
+        most: u32,
         issued: Arc<AtomicU32>,
         lasting: Duration,
         refused: Refused,
@@ -191,6 +205,9 @@ mod tests {
             Self: 'a,
         {
             let n = self.issued.fetch_add(1, Ordering::Relaxed) + 1;
+            if n > self.most {
+                return future::ProvideCredentials::ready(Err(CredentialsError::unhandled("no more")));
+            }
             let expiry = SystemTime::now() + self.lasting;
             let mut credentials = Credentials::new(format!("KEY{n}"), "s", None, Some(expiry), "test");
             credentials.set_property(self.refused.clone());
@@ -200,7 +217,7 @@ mod tests {
 
     fn session(lasting: Duration) -> (Session, Arc<AtomicU32>, Refused) {
         let (issued, refused) = (Arc::new(AtomicU32::new(0)), Refused::default());
-        let issuer = Issuer { issued: issued.clone(), lasting, refused: refused.clone() };
+        let issuer = Issuer { most: 2, issued: issued.clone(), lasting, refused: refused.clone() };
         (Session::new(SharedCredentialsProvider::new(issuer)), issued, refused)
     }
 
@@ -219,6 +236,22 @@ mod tests {
         assert_eq!(session.current().await.unwrap().access_key_id(), "KEY1");
         tokio::time::sleep(Duration::from_millis(320)).await;
         assert_eq!(session.current().await.unwrap().access_key_id(), "KEY2");
+    }
+
+    #[tokio::test]
+    async fn a_session_that_cannot_be_renewed_is_used_until_it_expires() {
+        let (session, _, _) = session(Duration::from_millis(1200));
+        session.current().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1250)).await;
+        assert_eq!(session.current().await.unwrap().access_key_id(), "KEY2");
+        tokio::time::sleep(Duration::from_millis(950)).await;
+        assert_eq!(
+            session.current().await.unwrap().access_key_id(),
+            "KEY2",
+            "there is no third, but it still holds"
+        );
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        assert!(session.current().await.is_err());
     }
 
     #[tokio::test]

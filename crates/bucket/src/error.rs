@@ -355,6 +355,9 @@ pub(crate) fn causes(err: &(dyn Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::error::ErrorMetadata;
+    use aws_sdk_s3::primitives::SdkBody;
+
     use super::*;
 
     fn place() -> Place {
@@ -380,6 +383,41 @@ mod tests {
             "{}",
             err.advice()
         );
+    }
+
+    #[test]
+    fn answers_of_s3_are_sorted_by_code_and_without_one_by_status() {
+        let sorted = |status: u16, code: &str, message: &str| {
+            let mut err = ErrorMetadata::builder();
+            if !code.is_empty() {
+                err = err.code(code).message(message);
+            }
+            let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            answer(&err.build(), &response, place(), "s3:GetObject").code()
+        };
+        let kms = "User: arn:aws:sts::1:x is not authorized to perform: kms:Decrypt on this resource";
+        for (status, code, message, expected) in [
+            (403, "AccessDenied", "Access Denied", "access_denied"),
+            (403, "AccessDenied", kms, "kms_denied"),
+            (400, "KMS.DisabledException", "", "kms_denied"),
+            (403, "InvalidObjectState", "", "object_archived"),
+            (404, "NoSuchKey", "", "not_found"),
+            (404, "NoSuchBucket", "", "no_such_bucket"),
+            (412, "PreconditionFailed", "", "object_changed"),
+            (400, "ExpiredToken", "", "credentials_refused"),
+            (301, "PermanentRedirect", "", "wrong_region"),
+            (400, "AuthorizationHeaderMalformed", "", "wrong_region"),
+            (503, "SlowDown", "", "storage_unavailable"),
+            (400, "RequestTimeout", "", "storage_unavailable"),
+            (500, "InternalError", "", "storage_unavailable"),
+            (400, "InvalidArgument", "", "storage_error"),
+            (403, "", "", "access_denied"),
+            (404, "", "", "not_found"),
+            (412, "", "", "object_changed"),
+            (502, "", "", "storage_unavailable"),
+        ] {
+            assert_eq!(sorted(status, code, message), expected, "{status} {code} {message}");
+        }
     }
 
     #[test]

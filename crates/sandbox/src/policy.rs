@@ -57,10 +57,14 @@ enum Effect {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 enum Operator {
-    StringEquals,
-    StringLike,
-    StringNotEquals,
-    StringNotLike,
+    #[serde(rename = "StringEquals")]
+    Equals,
+    #[serde(rename = "StringLike")]
+    Like,
+    #[serde(rename = "StringNotEquals")]
+    NotEquals,
+    #[serde(rename = "StringNotLike")]
+    NotLike,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -100,7 +104,7 @@ impl Policy {
             };
             let condition = prefixes.map(|values| {
                 let keys = HashMap::from([("s3:prefix".to_owned(), OneOrMany::Many(values))]);
-                HashMap::from([(Operator::StringLike, keys)])
+                HashMap::from([(Operator::Like, keys)])
             });
             let arn = format!("arn:aws:s3:::{bucket}");
             [
@@ -157,10 +161,10 @@ impl Operator {
         let equals = |value| patterns.iter().any(|pattern| pattern == value);
         let like = |value| patterns.iter().any(|pattern| is_like(pattern, value));
         match self {
-            Self::StringEquals => value.is_some_and(equals),
-            Self::StringLike => value.is_some_and(like),
-            Self::StringNotEquals => !value.is_some_and(equals),
-            Self::StringNotLike => !value.is_some_and(like),
+            Self::Equals => value.is_some_and(equals),
+            Self::Like => value.is_some_and(like),
+            Self::NotEquals => !value.is_some_and(equals),
+            Self::NotLike => !value.is_some_and(like),
         }
     }
 }

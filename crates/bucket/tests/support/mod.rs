@@ -1,5 +1,6 @@
 //! A customer's bucket on the sandbox, a registry that issues sessions for it, and a network that breaks.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
 
 mod network;
 mod registry;

@@ -1,5 +1,6 @@
 //! A sandbox that runs, and clients of it.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
 
 use std::path::PathBuf;
 
