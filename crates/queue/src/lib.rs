@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub mod embedded;
 pub mod kafka;
+mod partitioner;
 
 /// A failed queue operation.
 #[derive(Debug, thiserror::Error)]
