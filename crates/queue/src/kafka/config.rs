@@ -1,0 +1,138 @@
+//! What each kind of client is set to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+/// How to reach a cluster.
+#[derive(Clone)]
+pub struct KafkaConfig {
+    /// `HOST:PORT`, several separated by commas.
+    pub bootstrap: String,
+    /// Any librdkafka setting, such as `security.protocol` or `sasl.password`; what the port's promises rest on
+    /// (transactions, isolation, commits) is set after these and cannot be changed.
+    pub properties: BTreeMap<String, String>,
+    /// Replication factor of topics that are made; -1 for the broker's default.
+    pub replication: i32,
+}
+
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names only: passwords and keys are among the values.
+        let names: Vec<_> = self.properties.keys().collect();
+        f.debug_struct("KafkaConfig")
+            .field("bootstrap", &self.bootstrap)
+            .field("properties", &names)
+            .field("replication", &self.replication)
+            .finish()
+    }
+}
+
+impl KafkaConfig {
+    /// What every client has.
+    pub(super) fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("client.id", "cortex").set_log_level(RDKafkaLogLevel::Warning);
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config.set("bootstrap.servers", &self.bootstrap);
+        config
+    }
+
+    /// A consumer that commits nothing by itself and sees committed messages only.
+    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("group.id", group)
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
+            .set("allow.auto.create.topics", "false");
+        config
+    }
+
+    /// A member of a group. Static membership keeps a rolling restart quiet; the cooperative protocol takes from a
+    /// member only what it is to give.
+    pub(super) fn member(&self, group: &str, member: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("session.timeout.ms", "30000");
+        for (name, value) in self.consumer(group).config_map() {
+            config.set(name, value);
+        }
+        config
+            .set_log_level(RDKafkaLogLevel::Warning)
+            .set("group.instance.id", member)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("enable.partition.eof", "false");
+        config
+    }
+
+    /// A lane's consumer: messages on the objects topic are small and each is long work, so few are fetched ahead.
+    pub(super) fn lane_consumer(&self, group: &str) -> ClientConfig {
+        let mut config = self.consumer(group);
+        config
+            .set("enable.partition.eof", "false")
+            .set("queued.min.messages", "100")
+            .set("queued.max.messages.kbytes", "1024")
+            .set("fetch.wait.max.ms", "100");
+        config
+    }
+
+    /// A producer that is acknowledged by all in-sync replicas, in order and once.
+    pub(super) fn publisher(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("linger.ms", "20").set("compression.type", "lz4").set("queue.buffering.max.kbytes", "32768");
+        for (name, value) in self.client().config_map() {
+            config.set(name, value);
+        }
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        // As Kafka's Java clients partition, and as the embedded adapter does.
+        config.set("enable.idempotence", "true").set("acks", "all").set("partitioner", "murmur2_random");
+        config
+    }
+
+    /// A lane's producer.
+    pub(super) fn transactional(&self, id: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("transaction.timeout.ms", "60000");
+        for (name, value) in self.publisher().config_map() {
+            config.set(name, value);
+        }
+        config.set_log_level(RDKafkaLogLevel::Warning).set("transactional.id", id);
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_in_debug_output() {
+        let config = KafkaConfig {
+            bootstrap: "b:9092".into(),
+            properties: BTreeMap::from([("sasl.password".into(), "hush".into())]),
+            replication: -1,
+        };
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn what_the_promises_rest_on_cannot_be_set_otherwise() {
+        let config = KafkaConfig {
+            bootstrap: "b:9092".into(),
+            properties: BTreeMap::from([
+                ("isolation.level".into(), "read_uncommitted".into()),
+                ("linger.ms".into(), "1".into()),
+            ]),
+            replication: -1,
+        };
+        assert_eq!(config.member("g", "m").get("isolation.level"), Some("read_committed"));
+        assert_eq!(config.transactional("t").get("linger.ms"), Some("1"));
+    }
+}

@@ -1,0 +1,233 @@
+//! A member of a consumer group, and the lanes of the partitions that it holds.
+//!
+//! The rebalance protocol, as it is obeyed here. The group consumer's `poll`, on the thread that called
+//! [`crate::Queue::consume`], calls back: **assigned** partitions are taken up, paused at once (the group consumer reads
+//! nothing), and each gets a lane on a thread of its own. **Revoked** partitions: each lane is told, finishes by
+//! committing or aborting its chunk, and is waited for; only then does the callback give the partition up, so that its
+//! next owner finds it at rest. A lane that does not end in time is left behind: it can no longer commit once the next
+//! owner's producer has fenced it. **Lost** partitions (the session timed out) are given up alike; their lanes' commits
+//! fail by the group's generation.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::bindings::rd_kafka_resp_err_t as Code;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::{ClientContext, TopicPartitionList};
+use tracing::{error, info, warn};
+
+use super::config::KafkaConfig;
+use super::error::failed;
+use super::lane::KafkaLane;
+use crate::{Membership, Result, Stop, Work};
+
+/// One wait for the group's events.
+const POLL: Duration = Duration::from_millis(100);
+/// How long the lanes of revoked partitions may take to commit or abort; below the default `max.poll.interval.ms`.
+const LET_GO: Duration = Duration::from_secs(60);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The consumer that holds the membership.
+pub(super) struct GroupConsumer(BaseConsumer<Members>);
+
+impl GroupConsumer {
+    pub(super) fn consumer(&self) -> &BaseConsumer<Members> {
+        &self.0
+    }
+}
+
+/// A lane's thread.
+struct Running {
+    revoked: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// The context of the group consumer: holds the lanes.
+pub(super) struct Members {
+    config: Arc<KafkaConfig>,
+    membership: Membership,
+    work: Work,
+    lanes: Mutex<HashMap<i32, Running>>,
+    consumer: OnceLock<Weak<GroupConsumer>>,
+}
+
+impl ClientContext for Members {}
+
+impl ConsumerContext for Members {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: Code, list: &mut TopicPartitionList) {
+        let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let done = match code {
+            Code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                let taken = if cooperative { consumer.incremental_assign(list) } else { consumer.assign(list) };
+                taken.and_then(|()| consumer.pause(list)).map(|()| self.start(list))
+            }
+            Code::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
+                self.end(list);
+                if cooperative { consumer.incremental_unassign(list) } else { consumer.unassign() }
+            }
+            other => {
+                error!(code = ?other, "the group's rebalance failed");
+                self.end_all();
+                consumer.unassign()
+            }
+        };
+        if let Err(error) = done {
+            error!(%error, group = self.membership.group, "an assignment could not be carried out");
+        }
+    }
+}
+
+impl Members {
+    fn start(&self, list: &TopicPartitionList) {
+        let Some(group) = self.consumer.get().and_then(Weak::upgrade) else { return };
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        for element in list.elements() {
+            let partition = element.partition();
+            let revoked = Arc::new(AtomicBool::new(false));
+            let life = LaneLife {
+                config: self.config.clone(),
+                group: group.clone(),
+                membership: self.membership.clone(),
+                work: self.work.clone(),
+                partition,
+                revoked: revoked.clone(),
+            };
+            let name = format!("lane-{partition}");
+            match std::thread::Builder::new().name(name).spawn(move || life.run()) {
+                Ok(thread) => {
+                    info!(partition, topic = self.membership.topic, "partition assigned");
+                    lanes.insert(partition, Running { revoked, thread });
+                }
+                Err(error) => error!(partition, %error, "no thread for the lane"),
+            }
+        }
+    }
+
+    fn end(&self, list: &TopicPartitionList) {
+        let partitions: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
+        self.end_those(|partition| partitions.contains(&partition));
+    }
+
+    fn end_all(&self) {
+        self.end_those(|_| true);
+    }
+
+    /// Tells the lanes and waits for them; all are told before one is waited for.
+    fn end_those(&self, which: impl Fn(i32) -> bool) {
+        let mut ending = Vec::new();
+        {
+            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            let partitions: Vec<i32> = lanes.keys().copied().filter(|partition| which(*partition)).collect();
+            for partition in partitions {
+                if let Some(running) = lanes.remove(&partition) {
+                    running.revoked.store(true, Ordering::SeqCst);
+                    ending.push((partition, running.thread));
+                }
+            }
+        }
+        let until = Instant::now() + LET_GO;
+        for (partition, thread) in ending {
+            while !thread.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            if thread.is_finished() {
+                if thread.join().is_err() {
+                    error!(partition, "the lane's thread panicked");
+                }
+                info!(partition, topic = self.membership.topic, "partition let go");
+            } else {
+                warn!(partition, "the lane did not end in time; the partition's next owner fences it");
+            }
+        }
+    }
+}
+
+/// Joins the group and polls it until `stop`.
+pub(super) fn consume(
+    config: &Arc<KafkaConfig>,
+    membership: Membership,
+    work: Work,
+    stop: &Stop,
+) -> Result<()> {
+    let topic = membership.topic.clone();
+    let member = config.member(&membership.group, &membership.member);
+    let context = Members {
+        config: config.clone(),
+        membership,
+        work,
+        lanes: Mutex::default(),
+        consumer: OnceLock::new(),
+    };
+    let group = Arc::new(GroupConsumer(member.create_with_context(context).map_err(failed)?));
+    let consumer = group.consumer();
+    // Lanes hold the consumer for its metadata; the context must not, or neither would ever be dropped.
+    let _first = consumer.context().consumer.set(Arc::downgrade(&group));
+    consumer.subscribe(&[&topic]).map_err(failed)?;
+    while !stop() {
+        match consumer.poll(POLL) {
+            // A message that was fetched before its partition was paused: the lane reads it by its own consumer.
+            Some(Ok(_)) | None => {}
+            Some(Err(error)) => match consumer.client().fatal_error() {
+                // Another process has joined under this member's name: it holds the partitions now.
+                Some((code, reason)) => {
+                    consumer.context().end_all();
+                    return Err(crate::QueueError::Permanent(format!("the group refuses this member: {code}: {reason}")));
+                }
+                None => warn!(%error, "the group consumer goes on after an error"),
+            },
+        }
+    }
+    consumer.context().end_all();
+    consumer.unsubscribe();
+    Ok(())
+}
+
+/// What a lane's thread needs to open its lane, and open it again.
+struct LaneLife {
+    config: Arc<KafkaConfig>,
+    group: Arc<GroupConsumer>,
+    membership: Membership,
+    work: Work,
+    partition: i32,
+    revoked: Arc<AtomicBool>,
+}
+
+impl LaneLife {
+    /// Works the partition until it is revoked. A lane that failed is opened again at the committed offset.
+    fn run(self) {
+        let mut pause = SHORTEST_PAUSE;
+        while !self.revoked.load(Ordering::SeqCst) {
+            let begun = Instant::now();
+            let Err(error) = self.once() else {
+                pause = SHORTEST_PAUSE;
+                continue;
+            };
+            warn!(partition = self.partition, %error, "the lane failed; it is opened again at its committed offset");
+            if begun.elapsed() > LONGEST_PAUSE {
+                pause = SHORTEST_PAUSE;
+            }
+            let until = Instant::now() + pause;
+            while Instant::now() < until && !self.revoked.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn once(&self) -> Result<()> {
+        let Membership { group, topic, .. } = &self.membership;
+        let mut lane = KafkaLane::open(
+            &self.config,
+            self.group.clone(),
+            group,
+            topic,
+            self.partition,
+            self.revoked.clone(),
+        )?;
+        (self.work)(&mut lane)
+    }
+}
