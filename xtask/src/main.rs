@@ -2,6 +2,7 @@
 
 mod needs;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
@@ -20,7 +21,7 @@ struct Cli {
 enum Chore {
     /// Installs what is missing, starts the servers, lints the contracts and runs every test.
     Test {
-        /// For `cargo test`, such as `-p queue` or a test's name; all of the workspace if none.
+        /// For `cargo test`, such as `-p queue` or a test's name; all of the workspace if no package is named.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -77,13 +78,23 @@ fn test(arguments: &[String]) -> Result<()> {
     needs::install()?;
     needs::lint_contracts()?;
     // Compiled before the servers start: a build beside them would only slow both.
-    let scope = if arguments.is_empty() { vec!["--workspace".to_owned()] } else { arguments.to_vec() };
-    let build = cargo().arg("test").args(&scope_before_names(&scope)).arg("--no-run").status()?;
+    let mut scope = arguments.to_vec();
+    if !names_packages(arguments) {
+        scope.insert(0, "--workspace".to_owned());
+    }
+    let build = cargo().arg("test").args(scope_before_names(&scope)).arg("--no-run").status()?;
     succeeded("the build", build)?;
     let servers = Servers::start()?;
     let status = cargo().arg("test").args(&scope).envs(servers.environment()).status()?;
     drop(servers);
     succeeded("a test", status)
+}
+
+/// True where the arguments choose packages themselves; otherwise cargo would take the workspace's default one alone.
+fn names_packages(arguments: &[String]) -> bool {
+    scope_before_names(arguments).iter().any(|one| {
+        one.starts_with("-p") || one.starts_with("--package") || one == "--workspace" || one == "--all"
+    })
 }
 
 /// The arguments up to `--`: what follows is for the tests, not for the build.
@@ -94,9 +105,11 @@ fn scope_before_names(arguments: &[String]) -> Vec<String> {
 fn keep_services() -> Result<()> {
     needs::install()?;
     let servers = Servers::start()?;
+    let mut out = std::io::stdout().lock();
     for (name, value) in servers.environment() {
-        println!("export {name}={value}");
+        writeln!(out, "export {name}={value}")?;
     }
+    drop(out);
     eprintln!("xtask: the servers run until Ctrl-C");
     loop {
         std::thread::park();

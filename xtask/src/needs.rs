@@ -22,10 +22,13 @@ const PROGRAMS: [(&str, &str); 7] = [
 ];
 
 /// Installs what is missing: as root by apt, otherwise it says what to install.
-pub fn install() -> Result<()> {
-    let mut missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect();
-    if !Path::new("/usr/lib/postgresql").exists() && std::env::var_os("CORTEX_TEST_POSTGRES").is_none() {
+pub(crate) fn install() -> Result<()> {
+    let mut missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !on_path(program) && !is_gos_own(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if !has_postgres() && std::env::var_os("CORTEX_TEST_POSTGRES").is_none() {
         missing.push("postgresql");
     }
     if missing.is_empty() {
@@ -44,7 +47,7 @@ pub fn install() -> Result<()> {
 }
 
 /// Lints the protobuf contracts with buf.
-pub fn lint_contracts() -> Result<()> {
+pub(crate) fn lint_contracts() -> Result<()> {
     let folder =
         cache()?.join(BUF.rsplit('@').next().map(|version| format!("buf-{version}")).unwrap_or_default());
     let buf = folder.join("node_modules/.bin/buf");
@@ -71,6 +74,17 @@ fn cache() -> Result<PathBuf> {
 fn on_path(program: &str) -> bool {
     let Some(path) = std::env::var_os("PATH") else { return false };
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// True for Go where its own installer put it, which `services` looks for too.
+fn is_gos_own(program: &str) -> bool {
+    program == "go" && Path::new("/usr/local/go/bin/go").is_file()
+}
+
+/// True where a server is installed: its client alone makes the same folder.
+fn has_postgres() -> bool {
+    let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") else { return false };
+    versions.flatten().any(|version| version.path().join("bin/postgres").is_file())
 }
 
 fn is_root() -> Result<bool> {

@@ -95,7 +95,7 @@ impl Own {
     fn run(&mut self) -> Result<()> {
         let mut command = java()?;
         command.arg("kafka.Kafka").arg(self.dir.path().join("server.properties"));
-        let mut server = Server::start("kafka", &command, &self.dir.path().join("kafka.log"))?;
+        let mut server = Server::start("kafka", &command, self.dir.path())?;
         let port = self.port;
         server.wait(PATIENCE, || accepts(port))?;
         self.server = Some(server);

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod cache;
+mod go;
 mod kafka;
 mod postgres;
 mod s3;

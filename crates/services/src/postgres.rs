@@ -59,7 +59,7 @@ impl Postgres {
         command.args(["-D", &data_text, "-p", &port_text, "-h", "127.0.0.1", "-k", &socket]);
         // A cluster that is thrown away need not survive a power cut.
         command.args(["-c", "fsync=off", "-c", "max_connections=300"]);
-        let mut server = Server::start("postgres", &command, &dir.path().join("postgres.log"))?;
+        let mut server = Server::start("postgres", &command, dir.path())?;
         let url = format!("postgres://cortex@127.0.0.1:{port}/postgres");
         let psql = programs.join("psql");
         server.wait(PATIENCE, || query(&psql, &url, "SELECT 1").is_ok())?;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::cache::{folder, succeed};
+use crate::go;
 use crate::server::{Server, accepts, free_port};
 
 /// Pinned: what the tests rely on was seen with it.
@@ -56,7 +57,7 @@ impl ForeignS3 {
         let mut command = Command::new(program);
         command.env("ROOT_ACCESS_KEY", access_key).env("ROOT_SECRET_KEY", secret_key);
         command.args(["--port", &format!("127.0.0.1:{port}"), "--quiet", "posix"]).arg(&data);
-        let mut server = Server::start("versitygw", &command, &dir.path().join("s3.log"))?;
+        let mut server = Server::start("versitygw", &command, dir.path())?;
         server.wait(PATIENCE, || accepts(port))?;
         Ok(Self {
             endpoint: format!("http://127.0.0.1:{port}"),
@@ -88,9 +89,7 @@ pub(crate) fn program() -> Result<PathBuf> {
     let name = format!("versitygw-{VERSION}");
     let folder = folder(&name, |partial| {
         let module = format!("github.com/versity/versitygw/cmd/versitygw@{VERSION}");
-        succeed(
-            Command::new("go").args(["install", "-trimpath", &module]).env("GOBIN", partial.canonicalize()?),
-        )
+        succeed(go::command()?.args(["install", "-trimpath", &module]).env("GOBIN", partial.canonicalize()?))
     })?;
     Ok(folder.join("versitygw"))
 }

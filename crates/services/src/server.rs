@@ -1,7 +1,7 @@
 //! A child process that does not outlive this one.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -10,12 +10,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 /// Runs the command in the background and waits on standard input, which this process holds open: at its end, by our
-/// hand or by our death, the command is killed.
-const WATCHDOG: &str = r#"exec 3<&0; "$@" </dev/null 3<&- & child=$!
+/// hand or by our death, the command is killed. After our death its folder ($1) is removed too, since no one else will;
+/// Ctrl-C, which reaches this as well, must not come before that.
+const WATCHDOG: &str = r#"exec 3<&0; dir=$1; shift; trap '' INT
+"$@" </dev/null 3<&- & child=$!
 trap 'kill -KILL $child 2>/dev/null' EXIT
 { while kill -0 $child 2>/dev/null; do sleep 0.2; done; kill -TERM $$ 2>/dev/null; } </dev/null 3<&- &
 trap 'exit 1' TERM
-cat <&3 >/dev/null & wait $!; kill -KILL $child 2>/dev/null; wait $child 2>/dev/null"#;
+grep -q keep <&3 & wait $!; orderly=$?
+trap '' TERM; kill -KILL $child 2>/dev/null; wait $child 2>/dev/null
+[ $orderly = 0 ] || rm -rf "$dir" || { sleep 1; rm -rf "$dir"; }"#;
+/// Says that the end is by our hand.
+const KEEP: &[u8] = b"keep\n";
 
 /// A running server.
 #[derive(Debug)]
@@ -27,24 +33,26 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the command; what it writes goes to `log`.
-    pub(crate) fn start(name: &'static str, command: &Command, log: &Path) -> Result<Self> {
-        let out = File::options().create(true).append(true).open(log)?;
+    /// Starts the command, whose files are in `dir`; what it writes goes to a log there.
+    pub(crate) fn start(name: &'static str, command: &Command, dir: &Path) -> Result<Self> {
+        let log = dir.join(format!("{name}.log"));
+        let out = File::options().create(true).append(true).open(&log)?;
         let mut watched = Command::new("bash");
-        watched.arg("-c").arg(WATCHDOG).arg(name).arg(command.get_program()).args(command.get_args());
+        watched.args(["-c", WATCHDOG, name]).arg(dir);
+        watched.arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => watched.env(key, value),
                 None => watched.env_remove(key),
             };
         }
-        if let Some(dir) = command.get_current_dir() {
-            watched.current_dir(dir);
+        if let Some(current) = command.get_current_dir() {
+            watched.current_dir(current);
         }
         let mut watchdog =
             watched.stdin(Stdio::piped()).stdout(out.try_clone()?).stderr(out).spawn().context(name)?;
         let stdin = watchdog.stdin.take();
-        Ok(Self { name, log: log.to_owned(), watchdog, stdin })
+        Ok(Self { name, log, watchdog, stdin })
     }
 
     /// Waits until the server is `ready`; an early end is reported with what it wrote.
@@ -79,7 +87,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stdin.take());
+        if let Some(mut stdin) = self.stdin.take() {
+            // An error means that the watchdog has ended already, and the server with it.
+            let _ = stdin.write_all(KEEP);
+        }
         let _ = self.watchdog.wait();
     }
 }

@@ -1,6 +1,7 @@
 //! Each server starts, answers, and stops with what started it.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use services::{ForeignS3, Kafka, Postgres};
@@ -51,4 +52,48 @@ fn postgres_makes_databases_and_stops_when_dropped() {
 fn the_foreign_s3_answers() {
     let s3 = ForeignS3::start().unwrap();
     assert!(running(s3.endpoint().rsplit(':').next().unwrap()));
+}
+
+/// Set in the process that the next test starts and kills.
+const DOOMED: &str = "CORTEX_TEST_DOOMED";
+
+#[test]
+fn a_server_and_its_files_go_when_the_process_that_started_it_is_killed() {
+    let myself = std::env::current_exe().unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(files.path(), mode).unwrap();
+    let mut doomed = Command::new(myself)
+        .args(["--exact", "a_process_that_is_to_be_killed", "--ignored", "--nocapture"])
+        .env(DOOMED, "1")
+        .env("TMPDIR", files.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(doomed.stdout.take().unwrap()).lines();
+    let port = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("port=")?.1.to_owned()));
+    let port = port.expect("the process says which port its server has");
+    assert!(running(&port));
+    let left = || std::fs::read_dir(files.path()).unwrap().count();
+    assert_eq!(left(), 1);
+    doomed.kill().unwrap();
+    doomed.wait().unwrap();
+    stops(&port);
+    let begun = Instant::now();
+    while left() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the server's files are still there");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+#[ignore = "started by the test above"]
+fn a_process_that_is_to_be_killed() {
+    if std::env::var_os(DOOMED).is_none() {
+        return;
+    }
+    let postgres = Postgres::start_own().unwrap();
+    let port = postgres.url().rsplit(':').next().unwrap().split('/').next().unwrap();
+    println!("port={port}");
+    std::thread::sleep(Duration::from_secs(60));
 }
