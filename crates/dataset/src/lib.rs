@@ -1,1 +1,18 @@
-//! What a dataset is: schema, column types, a row checked into a typed record or a refusal
+#![doc = include_str!("../README.md")]
+
+mod bind;
+mod check;
+mod envelope;
+mod kind;
+mod samples;
+mod schema;
+mod timestamp;
+mod value;
+mod wire;
+
+pub use bind::HeaderFault;
+pub use check::{Refusal, RowChecker};
+pub use envelope::{EnvelopeConst, EnvelopeWriter};
+pub use kind::{DatasetKind, OwnColumn};
+pub use samples::{SampleFile, samples};
+pub use schema::{AdditionalColumns, Column, ColumnType, Schema, SchemaError};

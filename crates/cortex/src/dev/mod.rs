@@ -175,7 +175,7 @@ async fn set_up_demo(
     let s3 = dir.join("s3");
     let (account, _) = demo::account(registry).await?;
     demo::grant_roles(roles, &account, &platform.arn);
-    let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date();
+    let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     demo::make_folders(&s3, today)?;
     // Marked once they are all there: started again, neither half a set remains nor a second is put.
     let marker = dir.join("samples.done");

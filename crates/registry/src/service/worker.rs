@@ -210,7 +210,7 @@ fn ttl(seconds: u32) -> Duration {
 /// Folders are named by date of upload, and a customer's day may be a day ahead of or behind UTC's; the look-back is
 /// counted from UTC's.
 fn look_back_from(now: Timestamp, days: u32) -> Date {
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     today.saturating_sub(Span::new().days(i64::from(days.min(36_500))))
 }
 

@@ -122,6 +122,8 @@ pub struct File {
     pub updated_at: Timestamp,
     /// When it came to rest.
     pub finished_at: Option<Timestamp>,
+    /// The worker that claimed it last; empty before the first claim.
+    pub worker_id: String,
 }
 
 /// Counts of a source's files of one date.
@@ -144,7 +146,7 @@ type FileKey = (String, i64, Vec<u8>, i64);
 
 const SELECT_FILES: &str = "SELECT g.file_id, f.object_key, g.generation, g.etag, g.size, g.last_modified, g.date, \
     g.state, g.row_count, g.accepted, g.rejected, g.rejections, g.position, g.chunk, g.format, g.compression, \
-    g.error, g.discovered_at, g.updated_at, g.finished_at \
+    g.error, g.discovered_at, g.updated_at, g.finished_at, g.claimed_by \
     FROM generations g JOIN files f ON f.file_id = g.file_id \
     WHERE g.source_id = $1 AND (g.date, g.discovered_at, g.file_id, g.generation) < ($2, $3, $4, $5) \
     AND EXISTS (SELECT 1 FROM sources s WHERE s.source_id = $1 AND s.account_id = $6 AND s.state <> 'deleted') \
@@ -230,6 +232,7 @@ fn file(row: &AnyRow) -> Result<File> {
         discovered_at: row.time("discovered_at")?,
         updated_at: row.time("updated_at")?,
         finished_at: row.time_or_none("finished_at")?,
+        worker_id: row.text_or_none("claimed_by")?.unwrap_or_default(),
     })
 }
 

@@ -1,0 +1,188 @@
+//! A schema bound to the columns of a file: each header is resolved once.
+
+use format::Columns;
+
+use crate::schema::{AdditionalColumns, Schema};
+
+/// Why a file's columns do not fit the schema: the file is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}; {advice}")]
+pub struct HeaderFault {
+    /// `missing_column`
+    pub code: &'static str,
+    /// In plain words, with the header that was found and the nearest names.
+    pub reason: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// What becomes of a column of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// It is the schema's column at this index.
+    Schema(usize),
+    /// The schema does not name it; it is kept as a property.
+    Keep,
+    /// The schema does not name it; it is left out.
+    Ignore,
+    /// The schema does not name it, and a row that has it is refused.
+    Reject,
+}
+
+/// What becomes of a column of this name: matched exactly, then in any case where that is sure.
+pub(crate) fn by_name(schema: &Schema, name: &str) -> Bound {
+    let columns = schema.columns();
+    if let Some(index) = columns.iter().position(|column| column.header() == name) {
+        return Bound::Schema(index);
+    }
+    let mut alike = columns.iter().enumerate().filter(|(_, column)| alike(column.header(), name));
+    match (alike.next(), alike.next()) {
+        (Some((index, _)), None) => Bound::Schema(index),
+        _ => undeclared(schema),
+    }
+}
+
+/// What becomes of a column that the schema does not name.
+pub(crate) fn undeclared(schema: &Schema) -> Bound {
+    match schema.additional() {
+        AdditionalColumns::Keep => Bound::Keep,
+        AdditionalColumns::Ignore => Bound::Ignore,
+        AdditionalColumns::Reject => Bound::Reject,
+    }
+}
+
+fn alike(one: &str, other: &str) -> bool {
+    one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
+}
+
+/// What becomes of each column of a header; refused where a required column is not among them.
+pub(crate) fn header(schema: &Schema, names: &[String]) -> Result<Vec<Bound>, HeaderFault> {
+    let mut bound: Vec<Bound> = names.iter().map(|name| by_name(schema, name)).collect();
+    settle_rivals(schema, names, &mut bound);
+    for (index, column) in schema.columns().iter().enumerate() {
+        if column.required && !bound.contains(&Bound::Schema(index)) {
+            return Err(missing(column.header(), names));
+        }
+    }
+    let kind = schema.dataset();
+    if kind.needs_another_column && names.len() < 2 {
+        let (subject, name) = (kind.subject(), kind.display_name);
+        return Err(HeaderFault {
+            code: "missing_column",
+            reason: format!(
+                "{name} need at least one column besides {subject:?}; the header is {}",
+                shown(names)
+            ),
+            advice: "add the columns that say something of it".to_owned(),
+        });
+    }
+    Ok(bound)
+}
+
+/// Where two headers differ in case alone, only the one that is written exactly is the schema's; if none is, it is not
+/// sure which is meant, and none is.
+fn settle_rivals(schema: &Schema, names: &[String], bound: &mut [Bound]) {
+    for (index, column) in schema.columns().iter().enumerate() {
+        let rivals: Vec<usize> = (0..bound.len()).filter(|at| bound[*at] == Bound::Schema(index)).collect();
+        if rivals.len() < 2 {
+            continue;
+        }
+        for at in rivals {
+            if names[at] != column.header() {
+                bound[at] = undeclared(schema);
+            }
+        }
+    }
+}
+
+fn missing(wanted: &str, names: &[String]) -> HeaderFault {
+    let mut near: Vec<(usize, &str)> = names
+        .iter()
+        .map(|name| (distance(&wanted.to_lowercase(), &name.to_lowercase()), name.as_str()))
+        .filter(|(distance, name)| *distance <= 3.max(wanted.len() / 3) && !name.is_empty())
+        .collect();
+    near.sort_unstable();
+    let near: Vec<String> = near.iter().take(3).map(|(_, name)| format!("{name:?}")).collect();
+    let hint = if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) };
+    HeaderFault {
+        code: "missing_column",
+        reason: format!("the required column {wanted:?} is not in the header {}{hint}", shown(names)),
+        advice: format!(
+            "name the column {wanted:?}, or tell the source's schema which header holds it (`from`)"
+        ),
+    }
+}
+
+/// The header for people, cut where it is long.
+fn shown(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let cut = |name: &String| name.chars().take(60).collect::<String>();
+    let listed: Vec<String> = names.iter().take(MOST).map(cut).collect();
+    let more = names.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(", … and {more} more") } else { String::new() };
+    format!("[{}{more}]", listed.join(", "))
+}
+
+/// Levenshtein distance, of names cut at 64 characters.
+fn distance(one: &str, other: &str) -> usize {
+    let one: Vec<char> = one.chars().take(64).collect();
+    let other: Vec<char> = other.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let substituted = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// What becomes of the columns of a header; of a file whose rows name their own, nothing is known yet.
+pub(crate) fn columns(schema: &Schema, columns: Columns<'_>) -> Result<Vec<Bound>, HeaderFault> {
+    match columns {
+        Columns::Header(names) => header(schema, names),
+        Columns::Named => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::DatasetKind;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn names_match_exactly_and_then_in_any_case_where_that_is_sure() {
+        let schema = Schema::default_for(DatasetKind::ID_MAPPINGS);
+        let bound = header(&schema, &names(&["MAPPED_ID", "Original_Id", "x"])).unwrap();
+        assert_eq!(bound, [Bound::Schema(1), Bound::Schema(0), Bound::Keep]);
+        let bound = header(&schema, &names(&["ORIGINAL_ID", "original_id", "mapped_id"])).unwrap();
+        assert_eq!(bound, [Bound::Keep, Bound::Schema(0), Bound::Schema(1)]);
+        assert!(header(&schema, &names(&["ORIGINAL_ID", "Original_id", "mapped_id"])).is_err());
+    }
+
+    #[test]
+    fn a_missing_column_names_the_nearest() {
+        let schema = Schema::default_for(DatasetKind::EVENTS);
+        let fault = header(&schema, &names(&["userid", "timestamp", "type"])).unwrap_err();
+        assert_eq!(fault.code, "missing_column");
+        assert!(
+            fault.reason.contains("\"user_id\"") && fault.reason.contains("nearest: \"userid\""),
+            "{}",
+            fault.reason
+        );
+    }
+
+    #[test]
+    fn attributes_need_another_column() {
+        let schema = Schema::default_for(DatasetKind::ATTRIBUTES);
+        assert!(header(&schema, &names(&["user_id"])).is_err());
+        assert!(header(&schema, &names(&["user_id", "age"])).is_ok());
+    }
+}

@@ -1,0 +1,273 @@
+//! A row checked and written as the fields of its record, or refused.
+
+use std::borrow::Cow;
+
+use format::{Columns, Row, Values};
+
+use crate::bind::{self, Bound, HeaderFault};
+use crate::schema::{Column, ColumnType, Schema};
+use crate::timestamp::{TimestampFault, TimestampReader};
+use crate::value::{Raw, Typed, ValueFault};
+use crate::wire;
+
+/// The field of the properties in every record.
+const PROPERTIES: u32 = 15;
+/// What a reason shows of a value, in characters.
+const SHOWN: usize = 100;
+
+/// Why a row is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}; {advice}")]
+pub struct Refusal {
+    /// `missing_value`, `invalid_type`, `timestamp_out_of_range`, `ambiguous_timestamp`, `unexpected_column`
+    pub code: &'static str,
+    /// The column as the schema names it; empty where the row as a whole is at fault.
+    pub column: String,
+    /// In plain words, with the value concerned.
+    pub reason: String,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+/// A column of the schema, ready to be written.
+#[derive(Debug, Clone)]
+struct Target {
+    column: Column,
+    /// The message's own field; none for a property.
+    field: Option<u32>,
+    timestamps: TimestampReader,
+}
+
+/// A schema bound to the columns of a file.
+#[derive(Debug, Clone)]
+pub struct RowChecker {
+    schema: Schema,
+    names: Vec<String>,
+    bound: Vec<Bound>,
+    targets: Vec<Target>,
+    /// Targets that the row in hand has given.
+    given: Vec<bool>,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl RowChecker {
+    /// Resolves the columns. `time_zone` (IANA) is that of timestamps without an offset, where the column names none.
+    pub fn new(schema: &Schema, columns: Columns<'_>, time_zone: &str) -> Result<Self, HeaderFault> {
+        let bound = bind::columns(schema, columns)?;
+        let names = match columns {
+            Columns::Header(names) => names.to_vec(),
+            Columns::Named => Vec::new(),
+        };
+        let own = schema.dataset().columns;
+        let targets: Vec<Target> = schema
+            .columns()
+            .iter()
+            .map(|column| Target {
+                field: own.iter().find(|own| own.name == column.name).map(|own| own.field),
+                timestamps: TimestampReader::new(
+                    column.format.as_deref(),
+                    column.time_zone.as_deref().unwrap_or(time_zone),
+                ),
+                column: column.clone(),
+            })
+            .collect();
+        let given = vec![false; targets.len()];
+        Ok(Self { schema: schema.clone(), names, bound, targets, given, key: Vec::new(), value: Vec::new() })
+    }
+
+    /// Appends the record's fields behind the envelope to `out`; a refused row leaves `out` as it was.
+    pub fn check(&mut self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let before = out.len();
+        self.given.fill(false);
+        self.key.clear();
+        let written = match row.values {
+            Values::Fields(fields) => self.fields(fields, out),
+            Values::Named(values) => self.named(values, out),
+        };
+        let checked = written.and_then(|()| self.complete());
+        if checked.is_err() {
+            out.truncate(before);
+        }
+        checked
+    }
+
+    /// The subject of the row just accepted: its user, item or original id.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    fn fields(&mut self, fields: format::Fields<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        for index in 0..self.bound.len().min(fields.len()) {
+            let raw = Raw::Text(fields.get(index));
+            match self.bound[index] {
+                _ if raw.is_null() => {}
+                Bound::Schema(target) => self.declared(target, raw, out)?,
+                Bound::Keep => write_property(&self.names[index], &raw.undeclared(), &mut self.value, out),
+                Bound::Ignore => {}
+                Bound::Reject => return Err(unexpected(&self.names[index])),
+            }
+        }
+        Ok(())
+    }
+
+    fn named(&mut self, values: &[(String, format::JsonValue)], out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let mut others = 0;
+        for (name, value) in values {
+            let raw = Raw::Json(value);
+            let mut bound = bind::by_name(&self.schema, name);
+            // An object may hold `ID` and `id`: the one that is written exactly is the schema's.
+            if let Bound::Schema(target) = bound {
+                let header = self.targets[target].column.header();
+                if header != name && values.iter().any(|(other, _)| other == header) {
+                    bound = bind::undeclared(&self.schema);
+                }
+            }
+            if bound != Bound::Schema(0) {
+                others += 1;
+            }
+            match bound {
+                Bound::Reject => return Err(unexpected(name)),
+                _ if raw.is_null() => {}
+                Bound::Schema(target) => {
+                    if self.given[target] {
+                        return Err(twice(&self.targets[target].column.name));
+                    }
+                    self.declared(target, raw, out)?;
+                }
+                Bound::Keep => write_property(name, &raw.undeclared(), &mut self.value, out),
+                Bound::Ignore => {}
+            }
+        }
+        let kind = self.schema.dataset();
+        if kind.needs_another_column && others == 0 {
+            return Err(Refusal {
+                code: "missing_value",
+                column: String::new(),
+                reason: format!("the object has nothing besides {:?}", kind.subject()),
+                advice: "give it at least one more value, or leave the row out",
+            });
+        }
+        Ok(())
+    }
+
+    fn declared(&mut self, index: usize, raw: Raw<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let target = &self.targets[index];
+        let typed = raw
+            .typed(target.column.column_type, &target.timestamps)
+            .map_err(|fault| refused(&target.column, raw, fault))?;
+        self.given[index] = true;
+        match (target.field, &typed) {
+            (Some(field), Typed::String(text)) => {
+                if index == 0 {
+                    self.key.extend_from_slice(text.as_bytes());
+                }
+                wire::bytes(field, text.as_bytes(), out);
+            }
+            (Some(field), Typed::Timestamp(at)) => wire::timestamp(field, *at, out),
+            _ => write_property(&target.column.name, &typed, &mut self.value, out),
+        }
+        Ok(())
+    }
+
+    /// Every required column has given a value.
+    fn complete(&self) -> Result<(), Refusal> {
+        let missing = |(target, given): (&Target, &bool)| {
+            (target.column.required && !given).then(|| Refusal {
+                code: "missing_value",
+                column: target.column.name.clone(),
+                reason: format!("the required column {:?} is empty", target.column.name),
+                advice: "fill it in, or leave the row out",
+            })
+        };
+        self.targets.iter().zip(&self.given).find_map(missing).map_or(Ok(()), Err)
+    }
+}
+
+/// An entry of the map: key, and the value by way of `value`, since its length stands before it.
+fn write_property(name: &str, typed: &Typed<'_>, value: &mut Vec<u8>, out: &mut Vec<u8>) {
+    value.clear();
+    typed.write(value);
+    let key_length = 1 + varint_length(name.len()) + name.len();
+    let value_length = 1 + varint_length(value.len()) + value.len();
+    out.push((PROPERTIES << 3 | 2) as u8);
+    wire::varint((key_length + value_length) as u64, out);
+    wire::bytes(1, name.as_bytes(), out);
+    wire::bytes(2, value, out);
+}
+
+fn varint_length(value: usize) -> usize {
+    let bits = usize::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+fn unexpected(name: &str) -> Refusal {
+    Refusal {
+        code: "unexpected_column",
+        column: name.to_owned(),
+        reason: format!("the schema does not name the column {:?}", cut(name)),
+        advice: "take the column out of the file, or add it to the source's schema",
+    }
+}
+
+fn twice(column: &str) -> Refusal {
+    Refusal {
+        code: "malformed_row",
+        column: column.to_owned(),
+        reason: format!("more than one value of the object is the column {column:?}"),
+        advice: "name each value once, in one case",
+    }
+}
+
+fn refused(column: &Column, raw: Raw<'_>, fault: ValueFault) -> Refusal {
+    let shown = raw.shown();
+    let value = cut(&shown);
+    let (code, reason, advice) = match fault {
+        ValueFault::Timestamp(TimestampFault::Ambiguous) => (
+            "ambiguous_timestamp",
+            format!("{value:?} could be more than one date"),
+            "write it as 2026-11-23T10:00:00Z, or give the column a format in the source's schema",
+        ),
+        ValueFault::Timestamp(TimestampFault::Range) => (
+            "timestamp_out_of_range",
+            format!("{value:?} is not between 1970-01-01 and 2200-01-01"),
+            "look at the unit (seconds, milliseconds) and the year",
+        ),
+        ValueFault::Timestamp(TimestampFault::Form) | ValueFault::Type => {
+            ("invalid_type", format!("{value:?} is not {}", described(column)), advice(column.column_type))
+        }
+    };
+    Refusal { code, column: column.name.clone(), reason, advice }
+}
+
+fn described(column: &Column) -> Cow<'static, str> {
+    match (column.column_type, &column.format) {
+        (ColumnType::String, _) => "a text".into(),
+        (ColumnType::Integer, _) => "a whole number of 64 bits".into(),
+        (ColumnType::Number, _) => "a finite number".into(),
+        (ColumnType::Boolean, _) => "true or false".into(),
+        (ColumnType::Timestamp, None) => "a timestamp".into(),
+        (ColumnType::Timestamp, Some(format)) => {
+            format!("a timestamp of the column's format {format:?}").into()
+        }
+        (ColumnType::StringList, _) => "a list of texts".into(),
+    }
+}
+
+fn advice(of: ColumnType) -> &'static str {
+    match of {
+        ColumnType::String => "give a text, not a list or an object",
+        ColumnType::Integer => "write digits alone, without separators, fraction or exponent",
+        ColumnType::Number => "write it with a point for the fraction and without separators",
+        ColumnType::Boolean => "write true or false, yes or no, 1 or 0",
+        ColumnType::Timestamp => "write it as 2026-11-23T10:00:00Z or as Unix seconds or milliseconds",
+        ColumnType::StringList => "write a JSON array, or parts separated by |",
+    }
+}
+
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &text[..at]).into(),
+        None => text.into(),
+    }
+}

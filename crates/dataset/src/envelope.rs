@@ -1,0 +1,110 @@
+//! The envelope: its constant part is encoded once a file, the rest has a fixed width.
+
+use format::Place;
+
+use crate::timestamp::Instant;
+use crate::wire;
+
+/// The envelope's field in every record.
+const ENVELOPE: u32 = 1;
+const POSITION: u32 = 7;
+const ROW_NUMBER: u32 = 8;
+const RECORD_ID: u32 = 9;
+const RECORD_ID_BYTES: usize = 28;
+/// Tag and eight bytes.
+const FIXED_FIELD: usize = 9;
+
+/// What is the same for every row of a file's generation.
+#[derive(Debug, Clone, Copy)]
+pub struct EnvelopeConst<'a> {
+    /// Whose it is.
+    pub account_id: &'a str,
+    /// The source.
+    pub source_id: &'a str,
+    /// The object's key.
+    pub object_key: &'a str,
+    /// Without quotes.
+    pub etag: &'a str,
+    /// From 1.
+    pub generation: u32,
+    /// When the file was opened: seconds since the Unix epoch.
+    pub ingest_seconds: i64,
+    /// And nanoseconds.
+    pub ingest_nanos: i32,
+    /// Identity of (source, object key).
+    pub file_id: [u8; 16],
+}
+
+/// Writes envelopes of one file's generation.
+#[derive(Debug, Clone)]
+pub struct EnvelopeWriter {
+    constant: Vec<u8>,
+    record_id: [u8; RECORD_ID_BYTES],
+}
+
+impl EnvelopeWriter {
+    /// Encodes the constant part.
+    pub fn new(of: &EnvelopeConst<'_>) -> Self {
+        let mut constant = Vec::new();
+        for (field, text) in [(1, of.account_id), (2, of.source_id), (3, of.object_key), (4, of.etag)] {
+            wire::bytes(field, text.as_bytes(), &mut constant);
+        }
+        wire::unsigned(5, u64::from(of.generation), &mut constant);
+        let ingested = Instant { seconds: of.ingest_seconds, nanos: of.ingest_nanos };
+        wire::timestamp(6, ingested, &mut constant);
+        let mut record_id = [0; RECORD_ID_BYTES];
+        record_id[..16].copy_from_slice(&of.file_id);
+        record_id[16..20].copy_from_slice(&of.generation.to_be_bytes());
+        Self { constant, record_id }
+    }
+
+    /// Appends the envelope field of the row at `at`; `number` is left out where the file was split over workers.
+    pub fn write(&self, at: Place, number: Option<u64>, out: &mut Vec<u8>) {
+        let numbered = if number.is_some() { FIXED_FIELD } else { 0 };
+        let length = self.constant.len() + FIXED_FIELD + numbered + 2 + RECORD_ID_BYTES;
+        out.push((ENVELOPE << 3 | 2) as u8);
+        wire::varint(length as u64, out);
+        out.extend_from_slice(&self.constant);
+        wire::fixed64(POSITION, at.position, out);
+        if let Some(number) = number {
+            wire::fixed64(ROW_NUMBER, number, out);
+        }
+        let mut record_id = self.record_id;
+        record_id[20..].copy_from_slice(&at.position.to_be_bytes());
+        wire::bytes(RECORD_ID, &record_id, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use records::v1::RejectedRow;
+
+    use super::*;
+
+    #[test]
+    fn an_envelope_decodes_as_the_contract_says() {
+        let writer = EnvelopeWriter::new(&EnvelopeConst {
+            account_id: "a",
+            source_id: "s",
+            object_key: "events/2026-11-23/ü.csv",
+            etag: "e",
+            generation: 3,
+            ingest_seconds: 1_795_428_307,
+            ingest_nanos: 5,
+            file_id: [7; 16],
+        });
+        let mut out = Vec::new();
+        writer.write(Place { position: 300, row: 9 }, Some(9), &mut out);
+        let envelope = RejectedRow::decode(out.as_slice()).unwrap().envelope.unwrap();
+        assert_eq!(envelope.object_key, "events/2026-11-23/ü.csv");
+        assert_eq!((envelope.generation, envelope.position, envelope.row_number), (3, 300, Some(9)));
+        assert_eq!(envelope.ingest_time.unwrap().nanos, 5);
+        let id = [[7; 16].as_slice(), &3_u32.to_be_bytes(), &300_u64.to_be_bytes()].concat();
+        assert_eq!(envelope.record_id, id);
+
+        out.clear();
+        writer.write(Place { position: 300, row: 9 }, None, &mut out);
+        assert_eq!(RejectedRow::decode(out.as_slice()).unwrap().envelope.unwrap().row_number, None);
+    }
+}

@@ -1,0 +1,114 @@
+//! The table of datasets: everything that tells one from another stands here and nowhere else.
+
+use records::topic;
+
+use crate::schema::ColumnType;
+
+/// A column that a dataset knows by itself: a field of its protobuf message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OwnColumn {
+    /// Name in the schema, and in the file unless the schema says otherwise.
+    pub name: &'static str,
+    /// Its type; `String` or `Timestamp`.
+    pub column_type: ColumnType,
+    /// True where a row without it is refused.
+    pub required: bool,
+    /// Field number in the message.
+    pub field: u32,
+}
+
+/// One of the datasets.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DatasetKind {
+    /// As in the schema's JSON form.
+    pub name: &'static str,
+    /// For people.
+    pub display_name: &'static str,
+    /// For people: what its rows are.
+    pub description: &'static str,
+    /// Where its records go.
+    pub topic: &'static str,
+    /// Full name of its protobuf message.
+    pub message: &'static str,
+    /// Its own columns; the first is the subject, whose value is the record's key.
+    pub columns: &'static [OwnColumn],
+    /// True where a column besides the subject is needed, whatever its name.
+    pub needs_another_column: bool,
+}
+
+const fn required(name: &'static str, column_type: ColumnType, field: u32) -> OwnColumn {
+    OwnColumn { name, column_type, required: true, field }
+}
+
+const fn known(name: &'static str, column_type: ColumnType, field: u32) -> OwnColumn {
+    OwnColumn { name, column_type, required: false, field }
+}
+
+static EVENTS: DatasetKind = DatasetKind {
+    name: "EVENTS",
+    display_name: "Events",
+    description: "Timestamped actions taken by your users.",
+    topic: topic::EVENTS,
+    message: "cortex.records.v1.Event",
+    columns: &[
+        required("user_id", ColumnType::String, 2),
+        required("timestamp", ColumnType::Timestamp, 3),
+        required("type", ColumnType::String, 4),
+        known("item_id", ColumnType::String, 5),
+    ],
+    needs_another_column: false,
+};
+
+static ATTRIBUTES: DatasetKind = DatasetKind {
+    name: "ATTRIBUTES",
+    display_name: "Attributes",
+    description: "Characteristics or traits of your users.",
+    topic: topic::ATTRIBUTES,
+    message: "cortex.records.v1.Attributes",
+    columns: &[required("user_id", ColumnType::String, 2), known("timestamp", ColumnType::Timestamp, 3)],
+    needs_another_column: true,
+};
+
+static ITEMS: DatasetKind = DatasetKind {
+    name: "ITEMS",
+    display_name: "Items",
+    description: "Metadata attributes for the items that your users interact with, via events.",
+    topic: topic::ITEMS,
+    message: "cortex.records.v1.Item",
+    columns: &[required("item_id", ColumnType::String, 2)],
+    needs_another_column: true,
+};
+
+static ID_MAPPINGS: DatasetKind = DatasetKind {
+    name: "ID_MAPPINGS",
+    display_name: "ID Mappings",
+    description: "Associations between one set of IDs and another.",
+    topic: topic::ID_MAPPINGS,
+    message: "cortex.records.v1.IdMapping",
+    columns: &[required("original_id", ColumnType::String, 2), required("mapped_id", ColumnType::String, 3)],
+    needs_another_column: false,
+};
+
+impl DatasetKind {
+    /// Timestamped actions of users.
+    pub const EVENTS: &'static DatasetKind = &EVENTS;
+    /// Traits of users.
+    pub const ATTRIBUTES: &'static DatasetKind = &ATTRIBUTES;
+    /// Metadata of the items that events name.
+    pub const ITEMS: &'static DatasetKind = &ITEMS;
+    /// One ID space to another.
+    pub const ID_MAPPINGS: &'static DatasetKind = &ID_MAPPINGS;
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [&'static DatasetKind; 4] = [&EVENTS, &ATTRIBUTES, &ITEMS, &ID_MAPPINGS];
+
+    /// The dataset of that name, in any case, `-` and `_` alike.
+    pub fn by_name(name: &str) -> Option<&'static DatasetKind> {
+        let name = name.trim().to_ascii_uppercase().replace(['-', ' '], "_");
+        Self::ALL.into_iter().find(|kind| kind.name == name)
+    }
+
+    /// The column whose value is the record's key.
+    pub fn subject(&self) -> &'static str {
+        self.columns.first().map_or("", |column| column.name)
+    }
+}
