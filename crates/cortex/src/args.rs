@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 /// Amazon S3 buckets as typed records on Kafka.
 #[derive(Debug, Parser)]
 #[command(name = "cortex", version, about, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -17,7 +17,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the whole system in one process, on embedded parts; for development, not for production.
     Dev(DevArgs),
     /// Run the registry: accounts, sources, credentials and the ledger.
@@ -40,7 +40,7 @@ pub enum Command {
 
 /// Settings of a role; each may also stand in the file or, as CORTEX_<NAME>, in the environment.
 #[derive(Debug, Args, Default)]
-pub struct RoleArgs {
+pub(crate) struct RoleArgs {
     /// Settings file (TOML).
     #[arg(long, env = "CORTEX_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -78,7 +78,7 @@ pub struct RoleArgs {
 
 impl RoleArgs {
     /// The flags that were given, by setting. An error names a `--set` without `=`.
-    pub fn flags(&self) -> Result<BTreeMap<String, String>, String> {
+    pub(crate) fn flags(&self) -> Result<BTreeMap<String, String>, String> {
         let named = [
             ("kafka", &self.kafka),
             ("database_url", &self.database_url),
@@ -90,10 +90,8 @@ impl RoleArgs {
             ("worker_id", &self.worker_id),
             ("log", &self.log),
         ];
-        let mut flags: BTreeMap<String, String> = named
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
-            .collect();
+        let mut flags: BTreeMap<String, String> =
+            named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
         for pair in &self.set {
             let (name, value) = pair.split_once('=').ok_or("--set takes NAME=VALUE")?;
             flags.insert(name.trim().to_owned(), value.to_owned());
@@ -104,7 +102,7 @@ impl RoleArgs {
 
 /// `cortex dev`
 #[derive(Debug, Args)]
-pub struct DevArgs {
+pub(crate) struct DevArgs {
     /// Where everything is kept; made if absent.
     #[arg(long, value_name = "DIR", default_value = ".cortex")]
     pub data_dir: PathBuf,
@@ -139,7 +137,7 @@ pub struct DevArgs {
 
 /// `cortex tail`
 #[derive(Debug, Args)]
-pub struct TailArgs {
+pub(crate) struct TailArgs {
     /// The topic, such as cortex.events.v1.
     pub topic: String,
     /// Stop after so many records.
@@ -164,7 +162,7 @@ pub struct TailArgs {
 
 /// How a client command finds the registry.
 #[derive(Debug, Args)]
-pub struct ClientArgs {
+pub(crate) struct ClientArgs {
     /// The registry's address; else as `cortex dev` wrote it into the data folder.
     #[arg(long, env = "CORTEX_REGISTRY_URL", value_name = "URL")]
     pub registry_url: Option<String>,
@@ -181,7 +179,7 @@ pub struct ClientArgs {
 
 /// `cortex account …`
 #[derive(Debug, Subcommand)]
-pub enum AccountCommand {
+pub(crate) enum AccountCommand {
     /// Create an account; the registry makes its External ID.
     Create {
         /// Its id: 3 to 63 of a-z, 0-9 and '-'.
@@ -214,7 +212,7 @@ pub enum AccountCommand {
 
 /// `cortex source …`
 #[derive(Debug, Subcommand)]
-pub enum SourceCommand {
+pub(crate) enum SourceCommand {
     /// Create a source as a draft.
     Create(Box<SourceCreateArgs>),
     /// List an account's sources.
@@ -241,7 +239,7 @@ pub enum SourceCommand {
 
 /// One source.
 #[derive(Debug, Args)]
-pub struct SourceArgs {
+pub(crate) struct SourceArgs {
     /// accounts/{account}/sources/{source}
     pub source: String,
     /// How to reach the registry.
@@ -251,7 +249,7 @@ pub struct SourceArgs {
 
 /// `cortex source create`
 #[derive(Debug, Args)]
-pub struct SourceCreateArgs {
+pub(crate) struct SourceCreateArgs {
     /// Account id.
     #[arg(long)]
     pub account: String,

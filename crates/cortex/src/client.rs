@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use api::client::{Registry, connect};
 use api::registry::{
-    Account, ActivateSourceRequest, CreateAccountRequest, CreateAccountTokenRequest, CreateSourceRequest, Dataset,
-    DeleteSourceRequest, File, FileState, GetAccountRequest, GetSourceRequest, ListFilesRequest,
+    Account, ActivateSourceRequest, CreateAccountRequest, CreateAccountTokenRequest, CreateSourceRequest,
+    Dataset, DeleteSourceRequest, File, FileState, GetAccountRequest, GetSourceRequest, ListFilesRequest,
     ListSamplesRequest, ListSourcesRequest, PauseSourceRequest, Source, SourceState, StaticKeys,
 };
 use serde_json::{Value, json};
@@ -16,21 +16,24 @@ use crate::dev::Endpoints;
 use crate::print;
 
 /// `cortex account …`
-pub async fn account(command: AccountCommand) -> Result<()> {
+pub(crate) async fn account(command: AccountCommand) -> Result<()> {
     match command {
         AccountCommand::Create { id, name, client } => {
             let request = CreateAccountRequest { account_id: id, display_name: name };
-            let account = registry(&client)?.create_account(request).await.map_err(refused)?.into_inner().account;
+            let account =
+                registry(&client)?.create_account(request).await.map_err(refused)?.into_inner().account;
             show_account(&client, &account.context("the registry gave no account")?)
         }
         AccountCommand::Show { account, client } => {
             let request = GetAccountRequest { name: account_name(&account) };
-            let account = registry(&client)?.get_account(request).await.map_err(refused)?.into_inner().account;
+            let account =
+                registry(&client)?.get_account(request).await.map_err(refused)?.into_inner().account;
             show_account(&client, &account.context("the registry gave no account")?)
         }
         AccountCommand::Token { account, client } => {
             let request = CreateAccountTokenRequest { name: account_name(&account) };
-            let token = registry(&client)?.create_account_token(request).await.map_err(refused)?.into_inner().token;
+            let token =
+                registry(&client)?.create_account_token(request).await.map_err(refused)?.into_inner().token;
             print(&if client.json { json!({ "token": token }).to_string() } else { token });
             Ok(())
         }
@@ -38,7 +41,7 @@ pub async fn account(command: AccountCommand) -> Result<()> {
 }
 
 /// `cortex source …`
-pub async fn source(command: SourceCommand) -> Result<()> {
+pub(crate) async fn source(command: SourceCommand) -> Result<()> {
     match command {
         SourceCommand::Create(args) => create(*args).await,
         SourceCommand::List { account, client } => list(&account, &client).await,
@@ -49,7 +52,8 @@ pub async fn source(command: SourceCommand) -> Result<()> {
         }
         SourceCommand::Activate(SourceArgs { source, client }) => {
             let request = ActivateSourceRequest { name: source };
-            let source = registry(&client)?.activate_source(request).await.map_err(refused)?.into_inner().source;
+            let source =
+                registry(&client)?.activate_source(request).await.map_err(refused)?.into_inner().source;
             show_source(&client, &source.context("the registry gave no source")?)
         }
         SourceCommand::Pause(SourceArgs { source, client }) => {
@@ -128,7 +132,10 @@ async fn list(account: &str, client: &ClientArgs) -> Result<()> {
 async fn files(source: &str, client: &ClientArgs) -> Result<()> {
     let mut registry = registry(client)?;
     if !client.json {
-        print(&format!("{:<24} {:>10} {:>10} {:>10} {:>4}  KEY", "STATE", "ROWS", "ACCEPTED", "REJECTED", "GEN"));
+        print(&format!(
+            "{:<24} {:>10} {:>10} {:>10} {:>4}  KEY",
+            "STATE", "ROWS", "ACCEPTED", "REJECTED", "GEN"
+        ));
     }
     for file in all_files(&mut registry, source).await? {
         if client.json {
@@ -141,7 +148,7 @@ async fn files(source: &str, client: &ClientArgs) -> Result<()> {
 }
 
 /// Every file of a source, newest date first.
-pub async fn all_files(registry: &mut Registry, source: &str) -> Result<Vec<File>> {
+pub(crate) async fn all_files(registry: &mut Registry, source: &str) -> Result<Vec<File>> {
     let mut files = Vec::new();
     let mut page_token = String::new();
     loop {
@@ -165,8 +172,9 @@ async fn sample(source: &str, client: &ClientArgs) -> Result<()> {
 }
 
 /// A file as a line for people.
-pub fn file_line(file: &File) -> String {
-    let error = file.error.as_ref().map_or(String::new(), |error| format!("  [{}] {}", error.code, error.reason));
+pub(crate) fn file_line(file: &File) -> String {
+    let error =
+        file.error.as_ref().map_or(String::new(), |error| format!("  [{}] {}", error.code, error.reason));
     format!(
         "{:<24} {:>10} {:>10} {:>10} {:>4}  {}{error}",
         state_name(file.state()),
@@ -179,7 +187,7 @@ pub fn file_line(file: &File) -> String {
 }
 
 /// A file's state as people read it: `ACCEPTED`, `REJECTED`, …
-pub fn state_name(state: FileState) -> &'static str {
+pub(crate) fn state_name(state: FileState) -> &'static str {
     state.as_str_name().trim_start_matches("FILE_STATE_")
 }
 
@@ -243,9 +251,13 @@ fn registry(args: &ClientArgs) -> Result<Registry> {
     let dev = Endpoints::read(&args.data_dir);
     let (url, token_file) = match (&args.registry_url, &args.token_file, dev) {
         (Some(url), Some(file), _) => (url.clone(), file.clone()),
-        (url, file, Ok(dev)) => (url.clone().unwrap_or(dev.registry), file.clone().unwrap_or(dev.admin_token_file)),
+        (url, file, Ok(dev)) => {
+            (url.clone().unwrap_or(dev.registry), file.clone().unwrap_or(dev.admin_token_file))
+        }
         (_, _, Err(error)) => {
-            return Err(error.context("give --registry-url and --token-file, or the --data-dir of a `cortex dev`"));
+            return Err(
+                error.context("give --registry-url and --token-file, or the --data-dir of a `cortex dev`")
+            );
         }
     };
     Ok(Registry::new(connect(&url, &read_secret(&token_file)?)?))
@@ -257,7 +269,7 @@ fn read_secret(path: &Path) -> Result<String> {
 }
 
 /// A refusal in words: what the registry said, and each field that it objects to.
-pub fn refused(status: tonic::Status) -> anyhow::Error {
+pub(crate) fn refused(status: tonic::Status) -> anyhow::Error {
     use tonic_types::StatusExt;
     let mut text = status.message().to_owned();
     if let Some(bad) = status.get_details_bad_request() {
@@ -269,7 +281,7 @@ pub fn refused(status: tonic::Status) -> anyhow::Error {
 }
 
 /// A file as `cortex dev --json` reports it.
-pub fn file_json(file: &File) -> Value {
+pub(crate) fn file_json(file: &File) -> Value {
     json!({
         "key": file.object_key,
         "generation": file.generation,

@@ -54,8 +54,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 fn load(args: &RoleArgs) -> Result<Settings, SettingsError> {
-    let flags =
-        args.flags().map_err(|reason| SettingsError::Value { name: "--set".to_owned(), reason })?;
+    let flags = args.flags().map_err(|reason| SettingsError::Value { name: "--set".to_owned(), reason })?;
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Settings::load(args.config.as_deref(), environment, &flags)

@@ -11,10 +11,10 @@ use queue::{Queue, TopicSpec};
 use telemetry::{Health, Telemetry};
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 
 /// `cortex registry`
-pub async fn registry(settings: Settings, shutdown: CancellationToken) -> Result<()> {
+pub(crate) async fn registry(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let (_telemetry, health) = observe(&settings, "cortex-registry", &shutdown).await?;
     let config = registry_config(&settings)?;
     let queue = ready_queue(&settings, &shutdown).await?;
@@ -25,7 +25,7 @@ pub async fn registry(settings: Settings, shutdown: CancellationToken) -> Result
 }
 
 /// `cortex scanner`
-pub async fn scanner(settings: Settings, shutdown: CancellationToken) -> Result<()> {
+pub(crate) async fn scanner(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let (_telemetry, health) = observe(&settings, "cortex-scanner", &shutdown).await?;
     let worker = worker(&settings)?;
     let queue = ready_queue(&settings, &shutdown).await?;
@@ -35,7 +35,7 @@ pub async fn scanner(settings: Settings, shutdown: CancellationToken) -> Result<
 }
 
 /// `cortex parser`
-pub async fn parser(settings: Settings, shutdown: CancellationToken) -> Result<()> {
+pub(crate) async fn parser(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let (_telemetry, health) = observe(&settings, "cortex-parser", &shutdown).await?;
     let worker = worker(&settings)?;
     let queue = ready_queue(&settings, &shutdown).await?;
@@ -67,8 +67,28 @@ async fn observe(
     Ok((telemetry, health))
 }
 
+/// The registry's settings.
+fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsError> {
+    let mut config = registry::Config::new(
+        settings.grpc_listen,
+        registry::Secret::new(settings.database_url()?.reveal()),
+        registry::Secret::new(settings.admin_token()?.reveal()),
+        registry::Secret::new(settings.worker_token()?.reveal()),
+    );
+    config.allowed_endpoints = settings.allowed_endpoints.clone();
+    config.sealing_key = settings.sealing_key()?.map(|key| registry::Secret::new(key.reveal()));
+    config.platform.account_id = settings.aws_account_id.clone();
+    config.platform.region = settings.aws_region.clone();
+    config.platform.sts_endpoint = settings.sts_endpoint.clone();
+    config.scan_interval = Duration::from_millis(settings.scan_interval_ms);
+    config.sweep_interval = Duration::from_millis(settings.sweep_interval_ms);
+    config.look_back_days = settings.look_back_days;
+    config.max_unfinished_files = settings.max_unfinished_files;
+    Ok(config)
+}
+
 /// The parser's settings.
-pub fn parser_config(settings: &Settings) -> parser::Config {
+pub(crate) fn parser_config(settings: &Settings) -> parser::Config {
     let mut config = parser::Config::new(settings.worker_id("parser"));
     config.chunk = parser::ChunkLimits {
         rows: settings.chunk_rows,
@@ -93,7 +113,7 @@ async fn ready_queue(settings: &Settings, shutdown: &CancellationToken) -> Resul
 }
 
 /// The queue on Kafka.
-pub fn kafka_queue(
+pub(crate) fn kafka_queue(
     bootstrap: &str,
     properties: BTreeMap<String, String>,
     replication: i32,
@@ -102,7 +122,7 @@ pub fn kafka_queue(
 }
 
 /// Makes the topics; tries again while the queue is not there.
-pub async fn ensure_topics(
+pub(crate) async fn ensure_topics(
     queue: Arc<dyn Queue>,
     partitions: i32,
     shutdown: &CancellationToken,

@@ -13,7 +13,7 @@ use toml::{Table, Value};
 
 /// A wrong setting, with its name and the reason; the process ends with status 64.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
+pub(crate) enum SettingsError {
     /// The file cannot be read.
     #[error("settings file {path}: {source}")]
     File {
@@ -42,7 +42,9 @@ pub enum SettingsError {
         reason: String,
     },
     /// A setting with no default was not given.
-    #[error("setting {name} is missing: {purpose}; give --{flag}, {variable} or `{name}` in the settings file")]
+    #[error(
+        "setting {name} is missing: {purpose}; give --{flag}, {variable} or `{name}` in the settings file"
+    )]
     Missing {
         /// The key.
         name: &'static str,
@@ -61,16 +63,16 @@ pub enum SettingsError {
 /// A value that no log, error or Debug output shows.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(transparent)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
     /// Wraps it.
-    pub fn new(value: impl Into<String>) -> Self {
+    pub(crate) fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
     /// The value, for the one place that uses it.
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -104,8 +106,6 @@ const KEYS: &[(&str, Kind)] = &[
     ("admin_token_file", Kind::Text),
     ("worker_token", Kind::Text),
     ("worker_token_file", Kind::Text),
-    ("token", Kind::Text),
-    ("token_file", Kind::Text),
     ("allowed_endpoints", Kind::List),
     ("sealing_key", Kind::Text),
     ("sealing_key_file", Kind::Text),
@@ -126,12 +126,13 @@ const KEYS: &[(&str, Kind)] = &[
 ];
 
 /// Variables that begin alike and are not settings: those of the tests and the build.
-const NOT_SETTINGS: &[&str] = &["CORTEX_TEST_", "CORTEX_CACHE", "CORTEX_CONFIG", "CORTEX_DATA_DIR"];
+const NOT_SETTINGS: &[&str] =
+    &["CORTEX_TEST_", "CORTEX_CACHE", "CORTEX_CONFIG", "CORTEX_DATA_DIR", "CORTEX_TOKEN_FILE"];
 
 /// The effective settings.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Kafka's bootstrap servers.
     pub kafka: Option<String>,
     /// Any librdkafka setting besides, such as `security.protocol` and `sasl.password`.
@@ -160,10 +161,6 @@ pub struct Settings {
     pub worker_token: Option<Secret>,
     /// See `worker_token`.
     pub worker_token_file: Option<PathBuf>,
-    /// A client's token, or a file that holds it.
-    pub token: Option<Secret>,
-    /// See `token`.
-    pub token_file: Option<PathBuf>,
     /// S3-compatible endpoints that sources may name.
     #[serde(default)]
     pub allowed_endpoints: Vec<String>,
@@ -230,7 +227,7 @@ const MASK: &str = "(masked)";
 /// Settings of librdkafka; not shown, since some are secrets.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
-pub struct SecretMap(pub BTreeMap<String, String>);
+pub(crate) struct SecretMap(pub BTreeMap<String, String>);
 
 impl fmt::Debug for SecretMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -280,7 +277,7 @@ fn default_log_format() -> String {
 
 impl Settings {
     /// From a file (if any), the environment and flags, the later over the earlier.
-    pub fn load(
+    pub(crate) fn load(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
         flags: &BTreeMap<String, String>,
@@ -299,37 +296,35 @@ impl Settings {
             table.insert(key, value);
         }
         for (key, text) in flags {
-            let unknown = || SettingsError::Value { name: key.clone(), reason: "there is no such setting".into() };
+            let unknown =
+                || SettingsError::Value { name: key.clone(), reason: "there is no such setting".into() };
             table.insert(key.clone(), parse(key, text).ok_or_else(unknown)??);
         }
         Settings::deserialize(Value::Table(table)).map_err(|error| SettingsError::Shape(Box::new(error)))
     }
 
     /// As TOML, secrets masked.
-    pub fn shown(&self) -> Result<String, toml::ser::Error> {
+    pub(crate) fn shown(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }
 
     /// The admin token.
-    pub fn admin_token(&self) -> Result<Secret, SettingsError> {
+    pub(crate) fn admin_token(&self) -> Result<Secret, SettingsError> {
         secret("admin_token", "the registry's admin token", &self.admin_token, &self.admin_token_file)
     }
 
     /// The token of workers.
-    pub fn worker_token(&self) -> Result<Secret, SettingsError> {
-        secret("worker_token", "the token of scanners and parsers", &self.worker_token, &self.worker_token_file)
-    }
-
-    /// A client's token; the admin token stands in for it.
-    pub fn client_token(&self) -> Result<Secret, SettingsError> {
-        if self.token.is_some() || self.token_file.is_some() {
-            return secret("token", "the client's token", &self.token, &self.token_file);
-        }
-        secret("token", "an account's token or the admin token", &self.admin_token, &self.admin_token_file)
+    pub(crate) fn worker_token(&self) -> Result<Secret, SettingsError> {
+        secret(
+            "worker_token",
+            "the token of scanners and parsers",
+            &self.worker_token,
+            &self.worker_token_file,
+        )
     }
 
     /// The key that seals static keys, if one is set.
-    pub fn sealing_key(&self) -> Result<Option<Secret>, SettingsError> {
+    pub(crate) fn sealing_key(&self) -> Result<Option<Secret>, SettingsError> {
         if self.sealing_key.is_none() && self.sealing_key_file.is_none() {
             return Ok(None);
         }
@@ -337,22 +332,24 @@ impl Settings {
     }
 
     /// The registry's address.
-    pub fn registry_url(&self) -> Result<&str, SettingsError> {
+    pub(crate) fn registry_url(&self) -> Result<&str, SettingsError> {
         self.registry_url.as_deref().ok_or_else(|| missing("registry_url", "the registry's address"))
     }
 
     /// Kafka's bootstrap servers.
-    pub fn kafka(&self) -> Result<&str, SettingsError> {
+    pub(crate) fn kafka(&self) -> Result<&str, SettingsError> {
         self.kafka.as_deref().ok_or_else(|| missing("kafka", "Kafka's bootstrap servers, HOST:PORT"))
     }
 
     /// The registry's database.
-    pub fn database_url(&self) -> Result<&Secret, SettingsError> {
-        self.database_url.as_ref().ok_or_else(|| missing("database_url", "the registry's database, postgres://…"))
+    pub(crate) fn database_url(&self) -> Result<&Secret, SettingsError> {
+        self.database_url
+            .as_ref()
+            .ok_or_else(|| missing("database_url", "the registry's database, postgres://…"))
     }
 
     /// This worker's name: as set, or the host's.
-    pub fn worker_id(&self, role: &str) -> String {
+    pub(crate) fn worker_id(&self, role: &str) -> String {
         self.worker_id.clone().unwrap_or_else(|| {
             let host = std::env::var("HOSTNAME")
                 .ok()

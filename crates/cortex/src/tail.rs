@@ -12,7 +12,7 @@ use crate::args::TailArgs;
 use crate::role::kafka_queue;
 
 /// Reads the topic and prints until the end that the arguments set.
-pub fn run(args: &TailArgs) -> Result<()> {
+pub(crate) fn run(args: &TailArgs) -> Result<()> {
     let queue: Box<dyn Queue> = match &args.kafka {
         Some(bootstrap) => Box::new(kafka_queue(bootstrap, Default::default(), -1)?),
         None => {

@@ -42,10 +42,13 @@ fn file<'a>(report: &'a Value, key: &str) -> &'a Value {
 }
 
 fn tail(dir: &Path, topic: &str) -> Vec<Value> {
-    let output =
-        cortex().args(["tail", topic, "--from-beginning", "--data-dir"]).arg(dir).output().unwrap();
+    let output = cortex().args(["tail", topic, "--from-beginning", "--data-dir"]).arg(dir).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn drop_file(dir: &Path, key: &str, text: &str) {
@@ -139,7 +142,8 @@ fn a_file_that_is_dropped_is_ingested_and_its_bad_rows_say_why() {
     });
     until("what lies outside dated folders to be shown", || {
         let shown = &source(&["source", "show", name])[0]["discovery"];
-        shown["outside"] == "1" && shown["outside_examples"][0].as_str().is_some_and(|one| one.contains("notes"))
+        shown["outside"] == "1"
+            && shown["outside_examples"][0].as_str().is_some_and(|one| one.contains("notes"))
     });
     until("the samples", || source(&["source", "sample", name]).len() == 2);
 }

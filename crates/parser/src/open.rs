@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use api::worker::SourceWork;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use bucket::{Bucket, IssuedCredentials, Location};
 use format::{Place, Rows};
 
@@ -39,11 +40,10 @@ impl Pipe {
                 claimed.source.source_id.clone(),
                 self.config.worker_id.clone(),
             );
-            Bucket::open(Location::from(&claimed.source), credentials.into())
+            Bucket::open(Location::from(&claimed.source), SharedCredentialsProvider::new(credentials))
         });
         let object = &claimed.object;
-        let reader =
-            bucket.reader(&object.object_key, &object.etag, Some(object.size), self.handle.clone());
+        let reader = bucket.reader(&object.object_key, &object.etag, Some(object.size), self.handle.clone());
         match Rows::open_at(Box::new(reader), &object.object_key, self.config.limits.clone(), at) {
             Ok(rows) => Ok(Ok(rows)),
             Err(error) => read_failed(error, at.position).map(Err),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use api::client::Worker;
 use dataset::{RowChecker, Schema};
 use format::{Item, Place, Rows};
+use ledger::checkpoint;
 use ledger::outcome::{self, End};
 use ledger::resume::{self, Resume};
-use ledger::checkpoint;
 use metrics::counter;
 use queue::{Incoming, Lane, QueueError};
 use records::queue::{Checkpoint, FileError};
@@ -102,7 +102,8 @@ impl Pipe {
     fn again(&self, lane: &mut dyn Lane, chunk: &mut Chunk, tries: &mut Tries) -> queue::Result<()> {
         chunk.clear();
         lane.abort()?;
-        let mut left = (Duration::from_millis(100) * 2_u32.saturating_pow(tries.any.min(10))).min(LONGEST_PAUSE);
+        let mut left =
+            (Duration::from_millis(100) * 2_u32.saturating_pow(tries.any.min(10))).min(LONGEST_PAUSE);
         tries.any += 1;
         while !left.is_zero() && !lane.revoked() {
             let nap = left.min(IDLE);
@@ -128,8 +129,12 @@ impl Pipe {
                 return Ok(Done::Whole);
             }
         };
-        let _span = info_span!("file", source = claimed.object.source_id, key = claimed.object.object_key,
-            generation = claimed.object.generation)
+        let _span = info_span!(
+            "file",
+            source = claimed.object.source_id,
+            key = claimed.object.object_key,
+            generation = claimed.object.generation
+        )
         .entered();
         let schema = Schema::parse_json(&claimed.source.schema_json)
             .map_err(|error| PipeError::Registry(format!("the source's schema does not hold: {error}")))?;
@@ -248,8 +253,14 @@ impl Pipe {
         let outcome = outcome::decide(end, file.totals());
         let error = error.or_else(|| (file.totals().accepted == 0).then(|| no_valid_rows(reached.position)));
         let totals = file.totals();
-        info!(outcome = outcome.as_str_name(), rows = totals.rows, accepted = totals.accepted,
-            rejected = totals.rejected, error = error.as_ref().map(|one| one.reason.as_str()), "file ended");
+        info!(
+            outcome = outcome.as_str_name(),
+            rows = totals.rows,
+            accepted = totals.accepted,
+            rejected = totals.rejected,
+            error = error.as_ref().map(|one| one.reason.as_str()),
+            "file ended"
+        );
         counter!("cortex_files_total", "outcome" => outcome.as_str_name()).increment(1);
         counter!("cortex_rows_accepted_total").increment(totals.accepted);
         counter!("cortex_rows_rejected_total").increment(totals.rejected);
@@ -275,13 +286,19 @@ fn no_valid_rows(position: u64) -> FileError {
     FileError {
         code: "no_valid_rows".into(),
         reason: "no row of the file is valid".into(),
-        advice: "look at the rejected rows' reasons, mend the file and upload it again under the same key".into(),
+        advice: "look at the rejected rows' reasons, mend the file and upload it again under the same key"
+            .into(),
         position,
     }
 }
 
 fn headless(position: u64) -> Ended {
-    Ended::unreadable("malformed_document", "a row stands before any header".into(), "give the file a header row", position)
+    Ended::unreadable(
+        "malformed_document",
+        "a row stands before any header".into(),
+        "give the file a header row",
+        position,
+    )
 }
 
 fn gave_up(claimed: &Claimed, tries: u32, position: u64) -> Ended {

@@ -156,6 +156,8 @@ pub(crate) fn decision(decision: Decision) -> (ClaimDecision, &'static str) {
         Decision::GrantedAgain => (ClaimDecision::GrantedAgain, ""),
         Decision::OwnedByOther => (ClaimDecision::OwnedByOther, "another message owns the generation"),
         Decision::Finished => (ClaimDecision::Finished, "the generation is finished"),
-        Decision::Unknown => (ClaimDecision::Unknown, "the ledger does not know it, or its source is deleted"),
+        Decision::Unknown => {
+            (ClaimDecision::Unknown, "the ledger does not know it, or its source is deleted")
+        }
     }
 }

@@ -113,7 +113,11 @@ fn store_status(error: &StoreError, message: String) -> Status {
         StoreError::PageToken => told(Code::InvalidArgument, "PAGE_TOKEN", message),
         StoreError::Unavailable(source) => {
             tracing::warn!(%source, "the store is unavailable");
-            told(Code::Unavailable, "STORE_UNAVAILABLE", "the store is unavailable for now; try again".to_owned())
+            told(
+                Code::Unavailable,
+                "STORE_UNAVAILABLE",
+                "the store is unavailable for now; try again".to_owned(),
+            )
         }
         StoreError::Unusable(_) | StoreError::Corrupt { .. } | StoreError::Refused(_) => {
             // What the database said is for the operator's log; a customer could do nothing with it.

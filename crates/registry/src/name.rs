@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn names_are_taken_only_in_their_form() {
         assert!(account("name", "accounts/shop-1").is_ok());
-        for wrong in ["shop", "accounts/", "accounts/Shop", "accounts/a/b", "accounts/1abc", "accounts/abc-"] {
+        for wrong in ["shop", "accounts/", "accounts/Shop", "accounts/a/b", "accounts/1abc", "accounts/abc-"]
+        {
             assert!(account("name", wrong).is_err(), "{wrong}");
         }
         let id = Uuid::new_v4();

@@ -23,8 +23,8 @@ pub fn schema_to_api(schema: &dataset::Schema) -> Schema {
     let columns = json["columns"].as_array().map(Vec::as_slice).unwrap_or_default();
     let column = |column: &Value| Column {
         name: text(&column["name"]),
-        r#type: ColumnType::from_str_name(&format!("COLUMN_TYPE_{}", text(&column["type"]))).unwrap_or_default()
-            as i32,
+        r#type: ColumnType::from_str_name(&format!("COLUMN_TYPE_{}", text(&column["type"])))
+            .unwrap_or_default() as i32,
         required: column["required"].as_bool().unwrap_or_default(),
         from: text(&column["from"]),
         format: text(&column["format"]),
@@ -61,7 +61,8 @@ fn column_json(column: &Column) -> Value {
     if column.required {
         json.insert("required".to_owned(), true.into());
     }
-    for (key, value) in [("from", &column.from), ("format", &column.format), ("time_zone", &column.time_zone)] {
+    for (key, value) in [("from", &column.from), ("format", &column.format), ("time_zone", &column.time_zone)]
+    {
         if !value.is_empty() {
             json.insert(key.to_owned(), value.clone().into());
         }

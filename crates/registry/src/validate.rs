@@ -54,7 +54,8 @@ fn schema(source: &Source, broken: &mut Vec<Violation>) -> Option<SchemaVersion>
         }
         Some(sent) => schema_from_api(&api::registry::Schema { dataset: source.dataset, ..sent.clone() }),
     };
-    let json = schema.and_then(|schema: Schema| serde_json::to_string(&schema).map_err(|error| error.to_string()));
+    let json =
+        schema.and_then(|schema: Schema| serde_json::to_string(&schema).map_err(|error| error.to_string()));
     match json {
         Ok(json) => Some(SchemaVersion { version: 1, json }),
         Err(reason) => {
@@ -83,14 +84,19 @@ fn check_bucket(bucket: &str, broken: &mut Vec<Violation>) {
 }
 
 fn check_path(path: &str, broken: &mut Vec<Violation>) {
-    let wrong_part = path.split('/').any(|part| part == "." || part == ".." || (part.is_empty() && !path.is_empty()));
+    let wrong_part =
+        path.split('/').any(|part| part == "." || part == ".." || (part.is_empty() && !path.is_empty()));
     if path.len() > 900 || wrong_part || path.chars().any(char::is_control) {
-        let rule = "a folder path of at most 900 bytes, without empty, '.' or '..' parts and control characters";
+        let rule =
+            "a folder path of at most 900 bytes, without empty, '.' or '..' parts and control characters";
         broken.push(Violation::new("source.path", rule));
     }
     // A wildcard would widen the session policy that the path is written into.
     if path.contains(['*', '?', '$']) {
-        broken.push(Violation::new("source.path", "must not hold '*', '?' or '$', which mean more in an IAM policy"));
+        broken.push(Violation::new(
+            "source.path",
+            "must not hold '*', '?' or '$', which mean more in an IAM policy",
+        ));
     }
 }
 
@@ -106,10 +112,16 @@ fn check_access(config: &Config, source: &Source, has_keys: bool, broken: &mut V
         broken.push(Violation::new("static_keys", "only with an endpoint_url that the operator allows"));
     }
     if has_keys && config.sealing_key.is_none() {
-        broken.push(Violation::new("static_keys", "the operator has set no sealing_key, so keys cannot be kept"));
+        broken.push(Violation::new(
+            "static_keys",
+            "the operator has set no sealing_key, so keys cannot be kept",
+        ));
     }
     if !has_keys && !is_role_arn(&source.role_arn) {
-        let rule = format!("{:?} must be arn:aws:iam::ACCOUNT:role/NAME, with 12 digits for ACCOUNT", source.role_arn);
+        let rule = format!(
+            "{:?} must be arn:aws:iam::ACCOUNT:role/NAME, with 12 digits for ACCOUNT",
+            source.role_arn
+        );
         broken.push(Violation::new("source.role_arn", rule));
     }
     let owner = &source.expected_bucket_owner;

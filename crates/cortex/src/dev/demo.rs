@@ -7,22 +7,22 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use api::client::Registry;
 use api::registry::{
-    Account, ActivateSourceRequest, CreateAccountRequest, CreateSourceRequest, Dataset, GetAccountRequest, Source,
-    SourceState,
+    Account, ActivateSourceRequest, CreateAccountRequest, CreateSourceRequest, Dataset, GetAccountRequest,
+    Source, SourceState,
 };
 use dataset::DatasetKind;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sandbox::{Grant, Role, Roles, Trust};
+use sandbox::{Grant, Principal, Role, Roles, Trust};
 use tonic::Code;
 use zip::write::SimpleFileOptions;
 
 use crate::client::refused;
 
 /// The demo account's id.
-pub const ACCOUNT: &str = "demo";
+pub(super) const ACCOUNT: &str = "demo";
 /// The demo bucket.
-pub const BUCKET: &str = "demo-bucket";
+pub(super) const BUCKET: &str = "demo-bucket";
 /// The customer's AWS account in the sandbox.
 const CUSTOMER: &str = "111122223333";
 
@@ -35,7 +35,7 @@ const SOURCES: [(Dataset, &str); 4] = [
 ];
 
 /// The demo account, made at the first start. True where it is new.
-pub async fn account(registry: &mut Registry) -> Result<(Account, bool)> {
+pub(super) async fn account(registry: &mut Registry) -> Result<(Account, bool)> {
     let name = format!("accounts/{ACCOUNT}");
     match registry.get_account(GetAccountRequest { name }).await {
         Ok(found) => Ok((found.into_inner().account.context("the registry gave no account")?, false)),
@@ -50,21 +50,21 @@ pub async fn account(registry: &mut Registry) -> Result<(Account, bool)> {
 }
 
 /// The roles that the demo account's External ID opens, one a source, each for its folder alone.
-pub fn grant_roles(roles: &Roles, account: &Account, platform_arn: &str) {
+pub(super) fn grant_roles(roles: &Roles, account: &Account, platform_arn: &str) {
     for (_, folder) in SOURCES {
         roles.put(Role {
             arn: role_arn(folder),
             trust: Trust {
-                principal: platform_arn.to_owned(),
+                principal: Principal::Arn(platform_arn.to_owned()),
                 external_id: Some(account.external_id.clone()),
             },
-            grants: vec![Grant { bucket: BUCKET.to_owned(), prefix: format!("{folder}/") }],
+            grants: vec![Grant { bucket: BUCKET.to_owned(), prefix: folder.to_owned() }],
         });
     }
 }
 
 /// One live source a dataset; those that are there stay as they are.
-pub async fn sources(registry: &mut Registry, account: &Account) -> Result<Vec<Source>> {
+pub(super) async fn sources(registry: &mut Registry, account: &Account) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for (dataset, folder) in SOURCES {
         let request = CreateSourceRequest {
@@ -93,7 +93,7 @@ pub async fn sources(registry: &mut Registry, account: &Account) -> Result<Vec<S
 }
 
 /// The folders that sources look into, so that files can be dropped there.
-pub fn make_folders(s3: &Path, date: jiff::civil::Date) -> Result<()> {
+pub(super) fn make_folders(s3: &Path, date: jiff::civil::Date) -> Result<()> {
     for (_, folder) in SOURCES {
         let path = s3.join(BUCKET).join(folder).join(date.to_string());
         std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
@@ -102,7 +102,7 @@ pub fn make_folders(s3: &Path, date: jiff::civil::Date) -> Result<()> {
 }
 
 /// Puts the product's sample files into the folders of `date` and the day before: plain, as gzip and as zip.
-pub fn put_samples(s3: &Path, date: jiff::civil::Date) -> Result<()> {
+pub(super) fn put_samples(s3: &Path, date: jiff::civil::Date) -> Result<()> {
     let day_before = date.yesterday().context("the date before the first")?;
     for (kind, (_, folder)) in DatasetKind::ALL.iter().zip(SOURCES) {
         for (position, sample) in dataset::samples(kind).iter().enumerate() {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The addresses in use.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Endpoints {
+pub(crate) struct Endpoints {
     /// The registry's gRPC, `http://HOST:PORT`.
     pub registry: String,
     /// Health and metrics, `http://HOST:PORT`.
@@ -32,14 +32,14 @@ impl Endpoints {
     }
 
     /// Of the `cortex dev` on this folder.
-    pub fn read(data_dir: &Path) -> Result<Self> {
+    pub(crate) fn read(data_dir: &Path) -> Result<Self> {
         let path = Self::path(data_dir);
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         serde_json::from_str(&text).with_context(|| path.display().to_string())
     }
 
     /// Written whole or not at all, since others wait for the file.
-    pub fn write(&self, data_dir: &Path) -> Result<()> {
+    pub(crate) fn write(&self, data_dir: &Path) -> Result<()> {
         let path = Self::path(data_dir);
         let partial = path.with_extension("json.partial");
         std::fs::write(&partial, serde_json::to_string_pretty(self)?)

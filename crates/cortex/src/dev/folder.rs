@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 /// A data folder that this process holds.
 #[derive(Debug)]
-pub struct DataDir {
+pub(super) struct DataDir {
     root: PathBuf,
     _lock: File,
 }
 
 impl DataDir {
     /// Makes the folder if need be and holds it until dropped.
-    pub fn hold(root: &Path) -> Result<Self> {
+    pub(super) fn hold(root: &Path) -> Result<Self> {
         std::fs::create_dir_all(root.join("s3")).with_context(|| root.display().to_string())?;
         let root = root.canonicalize().with_context(|| root.display().to_string())?;
         let path = root.join("lock");
@@ -32,17 +32,17 @@ impl DataDir {
     }
 
     /// A file in the folder.
-    pub fn join(&self, name: &str) -> PathBuf {
+    pub(super) fn join(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
     /// The folder.
-    pub fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
     /// The secret in the file of this name, made at the first start; only the owner may read it.
-    pub fn secret(&self, name: &str) -> Result<String> {
+    pub(super) fn secret(&self, name: &str) -> Result<String> {
         let path = self.join(name);
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(text.trim().to_owned()),

@@ -22,7 +22,7 @@ use telemetry::Health;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use endpoints::Endpoints;
+pub(crate) use endpoints::Endpoints;
 
 use crate::args::DevArgs;
 use crate::client::file_json;
@@ -37,11 +37,13 @@ const PLATFORM_ACCOUNT: &str = "357420518195";
 const PARTITIONS: i32 = 4;
 /// A scan that began this long after the last sample was put has seen it, whatever the file system's clock.
 const SETTLING: Duration = Duration::from_millis(1_500);
+/// Between two scans of a source.
+const SCAN_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks at the registry.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Runs until `shutdown`, or until all is at rest where the arguments say so.
-pub async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()> {
+pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()> {
     let telemetry_config = telemetry::Config {
         service: "cortex-dev".to_owned(),
         log_filter: args.log.clone(),
@@ -54,26 +56,26 @@ pub async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()> {
     let health = Health::new();
     health.set_not_ready("dev", "starting");
     let http_stop = CancellationToken::new();
-    let http =
-        telemetry::serve_http(&telemetry, args.http_listen, health.clone(), http_stop.clone()).await?;
+    let http = telemetry::serve_http(&telemetry, args.http_listen, health.clone(), http_stop.clone()).await?;
 
     // Started in the order of the flow against the stream, drained with it: each part outlives those that call it.
     let platform = platform_identity(&dir)?;
     let s3 = Sandbox::bind(sandbox::Config {
         listen: args.s3_listen,
-        root: dir.join("s3"),
         identities: vec![platform.clone()],
-        roles: Vec::new(),
-        owner: None,
+        ..sandbox::Config::new(dir.join("s3"))
     })
     .await?;
     let s3_url = format!("http://{}", s3.local_addr());
     let roles = s3.roles();
-    let sandbox_part = Part::start("sandbox", |stop| async move { Ok(s3.run(stop).await?) });
+    let sandbox_part = Part::start("sandbox", |stop| async move {
+        s3.run(stop).await;
+        Ok(())
+    });
 
     let admin_token = dir.secret("admin.token")?;
     let worker_token = dir.secret("worker.token")?;
-    let config = registry_config(&args, &dir, &platform, &s3_url, &admin_token, &worker_token)?;
+    let config = registry_config(&args, &dir, &platform, &s3_url, &admin_token, &worker_token);
     let server = registry::Server::bind(config, queue.clone()).await?;
     let registry_url = format!("http://{}", server.local_addr());
     let registry_part = Part::start("registry", |stop| async move { Ok(server.run(stop).await?) });
@@ -164,6 +166,36 @@ fn platform_identity(dir: &DataDir) -> Result<Identity> {
     })
 }
 
+/// The registry on SQLite, unless a PostgreSQL is given; the sandbox stands for Amazon.
+fn registry_config(
+    args: &DevArgs,
+    dir: &DataDir,
+    platform: &Identity,
+    s3_url: &str,
+    admin_token: &str,
+    worker_token: &str,
+) -> registry::Config {
+    let database = match &args.postgres {
+        Some(url) => url.clone(),
+        None => format!("sqlite://{}?mode=rwc", dir.join("registry.db").display()),
+    };
+    let secret = registry::Secret::new;
+    let mut config = registry::Config::new(
+        args.grpc_listen,
+        secret(database),
+        secret(admin_token.to_owned()),
+        secret(worker_token.to_owned()),
+    );
+    config.platform.account_id = platform.account_id.clone();
+    config.platform.sts_endpoint = Some(s3_url.to_owned());
+    config.platform.s3_endpoint = Some(s3_url.to_owned());
+    config.platform.keys = Some((platform.access_key_id.clone(), secret(platform.secret_access_key.clone())));
+    // A local folder costs nothing to list, so every date is looked at each time.
+    config.scan_interval = SCAN_EVERY;
+    config.sweep_interval = SCAN_EVERY;
+    config
+}
+
 /// The demo account, its roles and sources, and at the first start the sample files.
 async fn set_up_demo(
     args: &DevArgs,
@@ -239,13 +271,19 @@ async fn finish(args: &DevArgs, watched: Result<Look>, queue: &Arc<dyn Queue>) -
         print(&format!("{topic:<28} {count:>10}"));
     }
     let dir = look_further_dir(&args.data_dir);
-    print(&format!("\nLook further:\n  cortex tail cortex.events.v1 --from-beginning{dir}\n  cortex source list demo{dir}"));
+    print(&format!(
+        "\nLook further:\n  cortex tail cortex.events.v1 --from-beginning{dir}\n  cortex source list demo{dir}"
+    ));
     Ok(())
 }
 
 /// The flag that a command needs to find this data folder.
 fn look_further_dir(data_dir: &Path) -> String {
-    if data_dir == Path::new(".cortex") { String::new() } else { format!(" --data-dir {}", data_dir.display()) }
+    if data_dir == Path::new(".cortex") {
+        String::new()
+    } else {
+        format!(" --data-dir {}", data_dir.display())
+    }
 }
 
 fn greet(args: &DevArgs, endpoints: &Endpoints) {

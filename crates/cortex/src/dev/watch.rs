@@ -10,13 +10,13 @@ use api::registry::{File, FileState, GetSourceRequest, Source};
 use crate::client::{all_files, file_line, refused};
 
 /// The state of every file of the watched sources.
-pub struct Watch {
+pub(super) struct Watch {
     sources: Vec<Source>,
     shown: BTreeMap<(String, u32), FileState>,
 }
 
 /// What one look at the registry found.
-pub struct Look {
+pub(super) struct Look {
     /// Every generation of every file, in the order of sources.
     pub files: Vec<File>,
     /// Files whose state is new since the last look, as lines.
@@ -27,12 +27,12 @@ pub struct Look {
 
 impl Watch {
     /// Watches these sources.
-    pub fn new(sources: Vec<Source>) -> Self {
+    pub(super) fn new(sources: Vec<Source>) -> Self {
         Self { sources, shown: BTreeMap::new() }
     }
 
     /// Looks once. A scan counts that ended at or after `settled`.
-    pub async fn look(&mut self, registry: &mut Registry, settled: SystemTime) -> Result<Look> {
+    pub(super) async fn look(&mut self, registry: &mut Registry, settled: SystemTime) -> Result<Look> {
         let mut look = Look { files: Vec::new(), news: Vec::new(), at_rest: true };
         for source in &self.sources {
             let request = GetSourceRequest { name: source.name.clone() };

@@ -43,7 +43,9 @@ impl CredentialsError {
                  account's External ID exactly as shown"
             }
             Self::Unavailable(_) | Self::Store(_) => "try again in a while",
-            Self::Sealed(_) => "set the sealing_key that they were sealed with, or give the source its keys anew",
+            Self::Sealed(_) => {
+                "set the sealing_key that they were sealed with, or give the source its keys anew"
+            }
         }
     }
 
@@ -85,7 +87,13 @@ impl Issuer {
         if let Some(sealed) = self.store.sealed_keys(&source.id).await? {
             let sealer = self.sealer.as_ref().ok_or(CredentialsError::Sealed("no sealing_key is set"))?;
             let keys = sealer.open(&sealed)?;
-            return Ok(Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "cortex-static"));
+            return Ok(Credentials::new(
+                keys.access_key_id,
+                keys.secret_access_key,
+                None,
+                None,
+                "cortex-static",
+            ));
         }
         let external_id = self.store.get_account(&source.account).await?.external_id;
         // A changed role, bucket or path must not be served from a session for the old ones.

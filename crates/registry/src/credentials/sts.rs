@@ -2,8 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use aws_config::{BehaviorVersion, Region};
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
@@ -84,10 +84,15 @@ impl Sts {
 /// What STS answered: the customer's to mend, or passing.
 fn refused<E: ProvideErrorMetadata, R>(role_arn: &str, error: &SdkError<E, R>) -> CredentialsError {
     match error.as_service_error() {
-        Some(service) if !matches!(service.code(), Some("Throttling" | "InternalFailure" | "ServiceUnavailable")) => {
+        Some(service)
+            if !matches!(service.code(), Some("Throttling" | "InternalFailure" | "ServiceUnavailable")) =>
+        {
             let code = service.code().unwrap_or("refused");
             let message = service.message().unwrap_or_default();
-            CredentialsError::AssumeRole { role_arn: role_arn.to_owned(), reason: format!("{code}: {message}") }
+            CredentialsError::AssumeRole {
+                role_arn: role_arn.to_owned(),
+                reason: format!("{code}: {message}"),
+            }
         }
         Some(service) => CredentialsError::Unavailable(service.code().unwrap_or_default().to_owned()),
         None => CredentialsError::Unavailable(error.to_string()),

@@ -137,7 +137,10 @@ impl RegistryService for Service {
         }))
     }
 
-    async fn activate_source(&self, request: Request<ActivateSourceRequest>) -> Answer<ActivateSourceResponse> {
+    async fn activate_source(
+        &self,
+        request: Request<ActivateSourceRequest>,
+    ) -> Answer<ActivateSourceResponse> {
         let (account, id) = name::source("name", &request.get_ref().name)?;
         let actor = self.auth.account(&request, &account).await?;
         let source = self.store.get_source(&account, &id).await.map_err(CallError::from)?;

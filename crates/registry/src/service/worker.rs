@@ -5,9 +5,9 @@ use std::time::Duration;
 use api::worker::worker_service_server::WorkerService;
 use api::worker::{
     ClaimFilesRequest, ClaimFilesResponse, ClaimResult, CompleteScanRequest, CompleteScanResponse,
-    IssueCredentialsRequest, IssueCredentialsResponse, LeaseScanRequest, LeaseScanResponse, ListUnpublishedRequest,
-    ListUnpublishedResponse, MarkPublishedRequest, MarkPublishedResponse, RecordObjectsRequest,
-    RecordObjectsResponse, RenewLeaseRequest, RenewLeaseResponse, ScanLease,
+    IssueCredentialsRequest, IssueCredentialsResponse, LeaseScanRequest, LeaseScanResponse,
+    ListUnpublishedRequest, ListUnpublishedResponse, MarkPublishedRequest, MarkPublishedResponse,
+    RecordObjectsRequest, RecordObjectsResponse, RenewLeaseRequest, RenewLeaseResponse, ScanLease,
 };
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -95,7 +95,10 @@ impl WorkerService for Service {
         Ok(Response::new(RecordObjectsResponse { opened: recorded.opened, known: recorded.known }))
     }
 
-    async fn list_unpublished(&self, request: Request<ListUnpublishedRequest>) -> Answer<ListUnpublishedResponse> {
+    async fn list_unpublished(
+        &self,
+        request: Request<ListUnpublishedRequest>,
+    ) -> Answer<ListUnpublishedResponse> {
         self.auth.worker(&request).await?;
         let request = request.into_inner();
         let token = token(request.token)?;
@@ -120,7 +123,10 @@ impl WorkerService for Service {
             .files
             .iter()
             .map(|file| {
-                Ok(FileGeneration { file_id: file_id("files.file_id", &file.file_id)?, generation: file.generation })
+                Ok(FileGeneration {
+                    file_id: file_id("files.file_id", &file.file_id)?,
+                    generation: file.generation,
+                })
             })
             .collect::<Result<Vec<_>, CallError>>()?;
         self.store.mark_published(&token, &files, Timestamp::now()).await.map_err(CallError::from)?;
@@ -229,7 +235,11 @@ fn file_id(field: &str, bytes: &[u8]) -> Result<FileId, CallError> {
 }
 
 fn at_most(field: &str, found: usize, most: usize) -> Result<(), CallError> {
-    if found <= most { Ok(()) } else { Err(CallError::invalid(field, format!("at most {most}, these are {found}"))) }
+    if found <= most {
+        Ok(())
+    } else {
+        Err(CallError::invalid(field, format!("at most {most}, these are {found}")))
+    }
 }
 
 fn listed(object: api::worker::ListedObject) -> Result<ListedObject, CallError> {
