@@ -48,14 +48,19 @@ pub fn read_committed(kafka: &services::Kafka, topic: &str) -> Result<Vec<Messag
         .into_iter()
         .map(|message| {
             let parts = split_once(message, KEY_END.as_bytes());
-            let (key, value) = parts.with_context(|| format!("a message without a key on {topic}: {said}"))?;
+            let (key, value) =
+                parts.with_context(|| format!("a message without a key on {topic}: {said}"))?;
             Ok(Message { key: key.to_vec(), value: value.to_vec() })
         })
         .collect::<Result<Vec<_>>>()?;
     let processed = said.lines().find_map(|line| {
         line.strip_prefix("Processed a total of ")?.split_whitespace().next()?.parse::<usize>().ok()
     });
-    ensure!(processed == Some(messages.len()), "{} messages were split, the consumer said: {said}", messages.len());
+    ensure!(
+        processed == Some(messages.len()),
+        "{} messages were split, the consumer said: {said}",
+        messages.len()
+    );
     Ok(messages)
 }
 

@@ -80,8 +80,12 @@ fn table(
     columns: &[&str],
     values: impl Fn(u64, bool) -> Vec<String>,
 ) -> Result<Upload> {
-    let mut upload =
-        Upload { key: key.to_owned(), bytes: Vec::new(), accepted: BTreeSet::new(), rejected: BTreeSet::new() };
+    let mut upload = Upload {
+        key: key.to_owned(),
+        bytes: Vec::new(),
+        accepted: BTreeSet::new(),
+        rejected: BTreeSet::new(),
+    };
     let mut text = match style {
         Style::Csv => format!("{}\n", columns.join(",")),
         Style::Tsv => format!("{}\n", columns.join("\t")),
@@ -112,8 +116,11 @@ fn write_row(text: &mut String, style: Style, row: u64, columns: &[&str], values
             writeln!(text, "{}", fields.join(separator))?;
         }
         Style::JsonLines | Style::JsonArray => {
-            let object: serde_json::Map<_, _> =
-                columns.iter().zip(values).map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+            let object: serde_json::Map<_, _> = columns
+                .iter()
+                .zip(values)
+                .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
+                .collect();
             if style == Style::JsonArray && row > 1 {
                 text.push_str(",\n");
             }
@@ -127,7 +134,11 @@ fn write_row(text: &mut String, style: Style, row: u64, columns: &[&str], values
 }
 
 fn quoted(value: &str) -> String {
-    if value.contains(['"', ',', '\t']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.to_owned() }
+    if value.contains(['"', ',', '\t']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value.to_owned()
+    }
 }
 
 fn pack(key: &str, bytes: Vec<u8>, packing: Packing) -> Result<Vec<u8>> {

@@ -111,9 +111,24 @@ impl System {
         let secret = self.path("s3-secret");
         let secret = secret.to_str().context("a path in UTF-8")?;
         let made = self.ask(&[
-            "source", "create", "--account", account, "--name", dataset, "--dataset", dataset, "--bucket", bucket,
-            "--path", dataset, "--endpoint-url", &self.s3_endpoint, "--access-key-id", keys.0,
-            "--secret-key-file", secret,
+            "source",
+            "create",
+            "--account",
+            account,
+            "--name",
+            dataset,
+            "--dataset",
+            dataset,
+            "--bucket",
+            bucket,
+            "--path",
+            dataset,
+            "--endpoint-url",
+            &self.s3_endpoint,
+            "--access-key-id",
+            keys.0,
+            "--secret-key-file",
+            secret,
         ])?;
         let name = made[0]["name"].as_str().context("a source's name")?.to_owned();
         self.ask(&["source", "activate", &name])?;

@@ -29,7 +29,9 @@ pub use cortex::worker::v1 as worker;
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// A message of these APIs as protobuf JSON.
-pub fn to_json<M: prost::Message + prost::Name>(message: &M) -> Result<serde_json::Value, records::JsonError> {
+pub fn to_json<M: prost::Message + prost::Name>(
+    message: &M,
+) -> Result<serde_json::Value, records::JsonError> {
     records::Descriptors::load(DESCRIPTORS)?.to_json(&M::full_name(), &message.encode_to_vec())
 }
 

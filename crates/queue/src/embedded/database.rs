@@ -121,12 +121,18 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
         let opened = runtime.block_on(async {
-            let pool = SqlitePoolOptions::new().max_connections(8).acquire_timeout(BUSY).connect_with(options).await?;
+            let pool = SqlitePoolOptions::new()
+                .max_connections(8)
+                .acquire_timeout(BUSY)
+                .connect_with(options)
+                .await?;
             sqlx::raw_sql(SCHEMA).execute(&pool).await?;
             Ok::<_, sqlx::Error>(pool)
         });
         let pool = opened.map_err(|error| match failed(error) {
-            QueueError::Unavailable(reason) => QueueError::Unavailable(format!("{}: {reason}", path.display())),
+            QueueError::Unavailable(reason) => {
+                QueueError::Unavailable(format!("{}: {reason}", path.display()))
+            }
             other => other,
         })?;
         Ok(Self { pool, runtime: Some(runtime), changes: Mutex::new(0), changed: Condvar::new() })
@@ -164,12 +170,14 @@ impl Database {
         self.block_on(async {
             let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
             for topic in topics {
-                sqlx::query("INSERT INTO topics (name, partitions) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-                    .bind(&topic.name)
-                    .bind(topic.partitions.max(1))
-                    .execute(&mut *tx)
-                    .await
-                    .map_err(failed)?;
+                sqlx::query(
+                    "INSERT INTO topics (name, partitions) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+                )
+                .bind(&topic.name)
+                .bind(topic.partitions.max(1))
+                .execute(&mut *tx)
+                .await
+                .map_err(failed)?;
             }
             tx.commit().await.map_err(failed)
         })
@@ -373,7 +381,11 @@ fn no_topic(topic: &str) -> QueueError {
 fn failed(error: sqlx::Error) -> QueueError {
     // SQLITE_CORRUPT and SQLITE_NOTADB, https://www.sqlite.org/rescode.html
     let permanent = matches!(&error, sqlx::Error::Database(inner) if matches!(inner.code().as_deref(), Some("11" | "26")));
-    if permanent { QueueError::Permanent(error.to_string()) } else { QueueError::Unavailable(error.to_string()) }
+    if permanent {
+        QueueError::Permanent(error.to_string())
+    } else {
+        QueueError::Unavailable(error.to_string())
+    }
 }
 
 /// Each header as two lengths (4 bytes, little endian), name and value.

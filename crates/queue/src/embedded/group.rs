@@ -15,7 +15,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-pub(super) fn consume(database: &Arc<Database>, membership: &Membership, work: &Work, stop: &Stop) -> Result<()> {
+pub(super) fn consume(
+    database: &Arc<Database>,
+    membership: &Membership,
+    work: &Work,
+    stop: &Stop,
+) -> Result<()> {
     let revoked = AtomicBool::new(false);
     let partitions = database.partitions(&membership.topic)?;
     let epochs = (0..partitions)

@@ -50,7 +50,8 @@ impl<'a> EmbeddedLane<'a> {
 
     /// To the committed offset.
     fn rewind(&mut self) -> Result<()> {
-        let committed = self.database.committed(&self.membership.group, &self.membership.topic, self.partition)?;
+        let committed =
+            self.database.committed(&self.membership.group, &self.membership.topic, self.partition)?;
         if committed.epoch != self.epoch {
             return Err(QueueError::Fenced {
                 topic: self.membership.topic.clone(),

@@ -26,9 +26,10 @@ impl EmbeddedReader {
         let positions = match start {
             Start::End => ends.clone(),
             Start::Beginning => ends.keys().map(|partition| (*partition, 0)).collect(),
-            Start::Offsets(offsets) => {
-                ends.keys().map(|partition| (*partition, offsets.get(partition).copied().unwrap_or(0))).collect()
-            }
+            Start::Offsets(offsets) => ends
+                .keys()
+                .map(|partition| (*partition, offsets.get(partition).copied().unwrap_or(0)))
+                .collect(),
         };
         Ok(Self { database, topic: topic.to_owned(), positions, ends, ahead: VecDeque::new() })
     }
@@ -68,7 +69,8 @@ impl Reader for EmbeddedReader {
     }
 
     fn at_end(&mut self) -> Result<bool> {
-        let behind = |(partition, end): (&i32, &i64)| self.positions.get(partition).is_none_or(|at| at >= end);
+        let behind =
+            |(partition, end): (&i32, &i64)| self.positions.get(partition).is_none_or(|at| at >= end);
         Ok(self.ends.iter().all(behind))
     }
 }

@@ -86,7 +86,10 @@ impl KafkaConfig {
     /// A producer that is acknowledged by all in-sync replicas, in order and once.
     pub(super) fn publisher(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("linger.ms", "20").set("compression.type", "lz4").set("queue.buffering.max.kbytes", "32768");
+        config
+            .set("linger.ms", "20")
+            .set("compression.type", "lz4")
+            .set("queue.buffering.max.kbytes", "32768");
         for (name, value) in self.client().config_map() {
             config.set(name, value);
         }

@@ -35,7 +35,8 @@ pub(super) fn failed(error: KafkaError) -> QueueError {
 
 /// What a lane's producer said. `holding` names the partition, for a fenced lane.
 pub(super) fn lane_failed(error: KafkaError, holding: (&str, i32)) -> QueueError {
-    let fenced = |reason: String| QueueError::Fenced { topic: holding.0.to_owned(), partition: holding.1, reason };
+    let fenced =
+        |reason: String| QueueError::Fenced { topic: holding.0.to_owned(), partition: holding.1, reason };
     let text = error.to_string();
     if let KafkaError::Transaction(inner) = &error {
         if inner.txn_requires_abort() {

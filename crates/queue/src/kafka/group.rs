@@ -62,7 +62,8 @@ impl ConsumerContext for Members {
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let done = match code {
             Code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                let taken = if cooperative { consumer.incremental_assign(list) } else { consumer.assign(list) };
+                let taken =
+                    if cooperative { consumer.incremental_assign(list) } else { consumer.assign(list) };
                 taken.and_then(|()| consumer.pause(list)).map(|()| self.start(list))
             }
             Code::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
@@ -175,7 +176,9 @@ pub(super) fn consume(
                 // Another process has joined under this member's name: it holds the partitions now.
                 Some((code, reason)) => {
                     consumer.context().end_all();
-                    return Err(crate::QueueError::Permanent(format!("the group refuses this member: {code}: {reason}")));
+                    return Err(crate::QueueError::Permanent(format!(
+                        "the group refuses this member: {code}: {reason}"
+                    )));
                 }
                 None => warn!(%error, "the group consumer goes on after an error"),
             },

@@ -146,7 +146,12 @@ impl Lane for KafkaLane {
                 // librdkafka mends its connections by itself; what it says meanwhile is no reason to end the lane.
                 Some(Err(error)) => match failed(error) {
                     QueueError::Unavailable(reason) => {
-                        tracing::debug!(reason, topic = self.topic, partition = self.partition, "waiting for the broker");
+                        tracing::debug!(
+                            reason,
+                            topic = self.topic,
+                            partition = self.partition,
+                            "waiting for the broker"
+                        );
                     }
                     permanent => return Err(permanent),
                 },
@@ -162,8 +167,14 @@ impl Lane for KafkaLane {
     fn publish(&mut self, message: Outgoing<'_>) -> Result<()> {
         self.begin()?;
         send(&self.producer, &message).map_err(|error| match error {
-            QueueError::Permanent(_) | QueueError::Unavailable(_) if self.producer.client().fatal_error().is_some() => {
-                QueueError::Fenced { topic: self.topic.clone(), partition: self.partition, reason: error.to_string() }
+            QueueError::Permanent(_) | QueueError::Unavailable(_)
+                if self.producer.client().fatal_error().is_some() =>
+            {
+                QueueError::Fenced {
+                    topic: self.topic.clone(),
+                    partition: self.partition,
+                    reason: error.to_string(),
+                }
             }
             other => other,
         })?;

@@ -24,7 +24,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use crate::{
-    Incoming, Membership, Outgoing, Publisher, Queue, QueueError, Reader, Result, Start, Stop, TopicSpec, Work,
+    Incoming, Membership, Outgoing, Publisher, Queue, QueueError, Reader, Result, Start, Stop, TopicSpec,
+    Work,
 };
 pub use config::KafkaConfig;
 use error::failed;

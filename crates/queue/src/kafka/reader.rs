@@ -32,8 +32,12 @@ impl KafkaReader {
             let position = match start {
                 Start::Beginning => Offset::Beginning,
                 // Resolved now: what is published while the first fetch is under way is new.
-                Start::End => Offset::Offset(consumer.fetch_watermarks(topic, partition, CALL).map_err(failed)?.1),
-                Start::Offsets(offsets) => offsets.get(&partition).map_or(Offset::Beginning, |at| Offset::Offset(*at)),
+                Start::End => {
+                    Offset::Offset(consumer.fetch_watermarks(topic, partition, CALL).map_err(failed)?.1)
+                }
+                Start::Offsets(offsets) => {
+                    offsets.get(&partition).map_or(Offset::Beginning, |at| Offset::Offset(*at))
+                }
             };
             positions.insert(partition, position);
         }
@@ -67,7 +71,9 @@ impl Reader for KafkaReader {
                 }
                 Some(Err(error)) => match failed(error) {
                     // librdkafka mends its connections by itself.
-                    QueueError::Unavailable(reason) => tracing::debug!(reason, topic = self.topic, "waiting for the broker"),
+                    QueueError::Unavailable(reason) => {
+                        tracing::debug!(reason, topic = self.topic, "waiting for the broker")
+                    }
                     permanent => return Err(permanent),
                 },
                 None => {}
@@ -93,10 +99,13 @@ impl Reader for KafkaReader {
 pub(super) fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>> {
     let metadata = consumer.fetch_metadata(Some(topic), CALL).map_err(failed)?;
     let found = metadata.topics().iter().find(|one| one.name() == topic);
-    let partitions: Vec<i32> =
-        found.map(|one| one.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default();
+    let partitions: Vec<i32> = found
+        .map(|one| one.partitions().iter().map(|partition| partition.id()).collect())
+        .unwrap_or_default();
     if partitions.is_empty() {
-        return Err(QueueError::Permanent(format!("there is no topic {topic:?}; it is made by ensure_topics")));
+        return Err(QueueError::Permanent(format!(
+            "there is no topic {topic:?}; it is made by ensure_topics"
+        )));
     }
     Ok(partitions)
 }

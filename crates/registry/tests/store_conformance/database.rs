@@ -38,6 +38,11 @@ impl Database {
         Ok(Store::open(&self.url).await?)
     }
 
+    /// Another store on the same database, as another process would have it.
+    pub(crate) async fn open_beside(&self) -> Result<Store> {
+        Ok(Store::open(&self.url).await?)
+    }
+
     /// Closes the store and, on PostgreSQL, drops its database.
     pub(crate) async fn remove(self) -> Result<()> {
         self.store.close().await;

@@ -110,6 +110,29 @@ async fn a_store_opened_again_holds_what_it_held() -> anyhow::Result<()> {
     database.remove().await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_processes_may_write_one_sqlite_file() -> anyhow::Result<()> {
+    let database = database::sqlite().await?;
+    let (first, second) = (database.store(), database.open_beside().await?);
+    let (_, token) = fixture::scanning(first).await?;
+    let objects: Vec<_> =
+        (0..40).map(|number| fixture::listed("2026-11-23", &format!("{number}.csv"), "e1")).collect();
+    first.record_objects(&token, &objects, fixture::at(1)).await?;
+    let claims = objects.iter().flat_map(|object| {
+        [(first, 1), (&second, 2)].map(|(store, offset)| {
+            let (store, claim) = (store.clone(), fixture::claim(&token.source, object, 1, offset));
+            tokio::spawn(async move { store.claim("parser", &[claim], fixture::at(2)).await })
+        })
+    });
+    let mut granted = 0;
+    for claimed in futures::future::join_all(claims.collect::<Vec<_>>()).await {
+        granted += usize::from(claimed??.decisions == [ledger::claim::Decision::Granted]);
+    }
+    assert_eq!(granted, 40);
+    second.close().await;
+    database.remove().await
+}
+
 #[tokio::test]
 async fn several_processes_may_open_a_new_postgres_database_at_once() -> anyhow::Result<()> {
     let database = database::postgres_unopened().await?;
