@@ -40,7 +40,7 @@ pub fn read_committed(kafka: &services::Kafka, topic: &str) -> Result<Vec<Messag
                 "--property",
                 &line_separator,
             ],
-        )
+        )?
         .output()
         .context("the console consumer does not start")?;
     let said = String::from_utf8_lossy(&output.stderr);
