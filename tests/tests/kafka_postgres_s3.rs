@@ -1,6 +1,9 @@
 //! The main job on real components, as separate processes: four sources, a dozen files, three parsers, one of them killed
 //! in the middle of a large file. What a consumer that is not ours then sees is each accepted row, exactly once.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

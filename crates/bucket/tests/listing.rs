@@ -1,5 +1,8 @@
 //! Dated listing on the sandbox.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use bucket::{Bucket, BucketError, Folders, Location};

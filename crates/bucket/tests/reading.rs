@@ -1,5 +1,8 @@
 //! Reading objects on the sandbox, over a network that breaks.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::io::{Read, Seek, SeekFrom};

@@ -46,7 +46,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Registry(args) => role::registry(load(&args)?, shutdown_signal()?).await,
         Command::Scanner(args) => role::scanner(load(&args)?, shutdown_signal()?).await,
         Command::Parser(args) => role::parser(load(&args)?, shutdown_signal()?).await,
-        Command::Config(args) => Ok(print(&load(&args)?.shown()?)),
+        Command::Config(args) => {
+            print(&load(&args)?.shown()?);
+            Ok(())
+        }
         Command::Tail(args) => tokio::task::spawn_blocking(move || tail::run(&args)).await?,
         Command::Account(command) => client::account(command).await,
         Command::Source(command) => client::source(command).await,

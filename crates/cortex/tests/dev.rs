@@ -1,5 +1,8 @@
 //! `cortex dev` as a person uses it: the binary is started, files are dropped, the outcome is looked at.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;

@@ -131,11 +131,14 @@ fn unix(text: &str) -> Result<Instant, TimestampFault> {
     if text.len() == 8 && looks_like_a_date(value) {
         return Err(TimestampFault::Ambiguous);
     }
-    let nanos_a_unit = match value {
-        ..100_000_000_000 => NANOS_A_SECOND,
-        ..100_000_000_000_000 => 1_000_000,
-        ..100_000_000_000_000_000 => 1_000,
-        _ => 1,
+    let nanos_a_unit = if value < 100_000_000_000 {
+        NANOS_A_SECOND
+    } else if value < 100_000_000_000_000 {
+        1_000_000
+    } else if value < 100_000_000_000_000_000 {
+        1_000
+    } else {
+        1
     };
     let nanos = value.checked_mul(nanos_a_unit).ok_or(TimestampFault::Range)?;
     let seconds = i64::try_from(nanos / NANOS_A_SECOND).map_err(|_| TimestampFault::Range)?;
@@ -187,11 +190,8 @@ fn fraction(text: &[u8]) -> Option<(i32, &[u8])> {
     if count == 0 {
         return None;
     }
-    let mut nanos = 0;
-    for position in 0..9 {
-        let digit = if position < count { i32::from(text[position] - b'0') } else { 0 };
-        nanos = nanos * 10 + digit;
-    }
+    let padded = text[..count].iter().copied().chain(std::iter::repeat(b'0'));
+    let nanos = padded.take(9).fold(0, |nanos, digit| nanos * 10 + i32::from(digit - b'0'));
     Some((nanos, &text[count..]))
 }
 

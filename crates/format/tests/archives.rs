@@ -1,5 +1,8 @@
 //! gzip and zip: whole, cut off, damaged, encrypted, nested and bombs.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::io::{Cursor, ErrorKind};

@@ -1,5 +1,8 @@
 //! CSV and TSV: every dialect, and what a broken row costs.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use common::{fault, lines, lines_within, open};

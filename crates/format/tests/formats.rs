@@ -1,5 +1,8 @@
 //! What a file is told to be, and what is refused as none.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use common::{fault, gzip, lines};

@@ -1,5 +1,8 @@
 //! JSON in lines, one after another, and in one array.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use common::{fault, lines, lines_within, open};

@@ -1,5 +1,8 @@
 //! Rows, positions and places must not depend on how bytes arrive or where reading begins.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::io::{Cursor, Read};

@@ -4,6 +4,9 @@
 //! The world here is what outlives a worker: the ledger's claims, and a queue whose transactions are atomic. The
 //! worker does what the parser does, in its order; only the decisions are the real ones.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use ledger::claim::{self, Decision, Ledgered, QueuePosition};
 use ledger::resume::{self, Resume};
 use ledger::{FileId, checkpoint};

@@ -44,8 +44,10 @@ impl Descriptors {
     /// Decodes `value` as the message called `message` and gives its protobuf JSON, with the field names as in the
     /// `.proto` files.
     pub fn to_json(&self, message: &str, value: &[u8]) -> Result<serde_json::Value, JsonError> {
-        let descriptor =
-            self.0.get_message_by_name(message).ok_or_else(|| JsonError::UnknownMessage(message.to_owned()))?;
+        let descriptor = self
+            .0
+            .get_message_by_name(message)
+            .ok_or_else(|| JsonError::UnknownMessage(message.to_owned()))?;
         let dynamic = DynamicMessage::decode(descriptor, value)
             .map_err(|source| JsonError::Decode { message: message.to_owned(), source })?;
         let options = SerializeOptions::new().use_proto_field_name(true);

@@ -1,5 +1,8 @@
 //! Who gets a session, and what it may do.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::time::{Duration, SystemTime};

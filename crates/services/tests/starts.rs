@@ -1,5 +1,8 @@
 //! Each server starts, answers, and stops with what started it.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

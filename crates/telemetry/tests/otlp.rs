@@ -1,5 +1,8 @@
 //! Spans reach an OTLP collector over gRPC, at the latest when telemetry is shut down.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };

@@ -1,6 +1,9 @@
 //! What the store promises, shown on SQLite and on a real PostgreSQL: every case runs on both, each in a database of its
 //! own. `CORTEX_TEST_POSTGRES` names a server whose user may create databases; without it a temporary one is started.
 
+// Functions beside the tests are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod accounts;
 mod claims;
 mod database;

@@ -16,9 +16,9 @@ pub(crate) async fn a_new_etag_opens_the_next_generation_and_only_then(store: &S
     let (first, second) = (listed("2026-11-23", "a.csv", "e1"), listed("2026-11-23", "a.csv", "e2"));
     let other = listed("2026-11-23", "b.csv", "e1");
     let opened = |opened, known| Recorded { opened, known };
-    assert_eq!(store.record_objects(&token, &[first.clone()], at(1)).await?, opened(1, 0));
+    assert_eq!(store.record_objects(&token, std::slice::from_ref(&first), at(1)).await?, opened(1, 0));
     assert_eq!(store.record_objects(&token, &[first.clone(), other], at(2)).await?, opened(1, 1));
-    assert_eq!(store.record_objects(&token, &[second.clone()], at(3)).await?, opened(1, 0));
+    assert_eq!(store.record_objects(&token, std::slice::from_ref(&second), at(3)).await?, opened(1, 0));
     assert_eq!(store.record_objects(&token, &[second, first.clone()], at(4)).await?, opened(0, 2));
     assert_eq!(store.record_objects(&token, &[], at(5)).await?, opened(0, 0));
 
