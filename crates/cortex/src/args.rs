@@ -131,7 +131,7 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
     /// Tracing filter.
-    #[arg(long, value_name = "FILTER", default_value = "warn")]
+    #[arg(long, value_name = "FILTER", default_value = "warn,s3s=off")]
     pub log: String,
 }
 
