@@ -1,13 +1,4 @@
-//! The queue port: topics, transactional consume-and-publish with a checkpoint, readers that see committed messages
-//! only.
-//!
-//! Two adapters obey it: [`kafka`] (librdkafka against a real broker) and [`embedded`] (SQLite, for one machine). One
-//! conformance suite (`tests/conformance.rs`) runs on both.
-//!
-//! **Invariants.** What a [`Lane`] publishes becomes visible together with its offset and checkpoint, or not at all. A
-//! lane that lost its partition can no longer commit. A reader never sees an aborted or open chunk.
-//!
-//! All calls block: the hot path runs on threads of its own, away from tokio.
+#![doc = include_str!("../README.md")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

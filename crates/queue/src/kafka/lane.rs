@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::KafkaConfig;
@@ -116,7 +116,7 @@ impl KafkaLane {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
                     tracing::debug!(%error, topic = self.topic, partition = self.partition, "commit tried again");
-                    std::thread::sleep(Duration::from_millis(100));
+                    self.producer.poll(Duration::from_millis(100));
                 }
                 Err(error) => return Err(self.failed(error)),
             }
@@ -210,6 +210,9 @@ impl Lane for KafkaLane {
 
     fn abort(&mut self) -> Result<()> {
         if self.in_transaction {
+            // What is not delivered never will be; its reports must be served, or the abort would wait for them for ever.
+            self.producer.purge(PurgeConfig::default().queue().inflight());
+            self.producer.flush(CALL).map_err(|error| self.failed(error))?;
             self.retried(|left| self.producer.abort_transaction(left))?;
             self.in_transaction = false;
         }
