@@ -112,7 +112,10 @@ async fn a_scan_that_outlasts_its_lease_keeps_its_source() {
     let key = world.put(&format!("{}/a.csv", day(0)), "a");
     let put = Instant::now();
     let mut short = config();
-    short.lease_ttl = Duration::from_secs(3);
+    short.lease_ttl = Duration::from_secs(2);
+    // Were the lease lost, the test would have it before the scanner asks again.
+    short.idle_poll_min = Duration::from_secs(5);
+    short.idle_poll_max = Duration::from_secs(5);
     let scanner = world.scanner(short);
     tokio::time::sleep(Duration::from_secs(1)).await;
     while put.elapsed() < settle - Duration::from_millis(500) {
