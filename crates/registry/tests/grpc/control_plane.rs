@@ -1,0 +1,132 @@
+//! `registry.v1`: accounts and sources.
+
+use api::registry::{
+    ActivateSourceRequest, CreateAccountRequest, CreateSourceRequest, DeleteSourceRequest, GetAccountRequest,
+    GetSourceRequest, ListSourcesRequest, PauseSourceRequest, Source, SourceState, StaticKeys,
+};
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use crate::fixture::{Fixture, source};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_is_activated_where_the_role_demands_the_accounts_external_id() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account("shop").await;
+    assert!(account.external_id.len() >= 32);
+    let draft = fixture.draft(&account).await;
+    assert_eq!((draft.state(), draft.path.as_str()), (SourceState::Draft, "events"));
+    assert_eq!(draft.schema.as_ref().unwrap().columns.len(), 4, "the dataset's own columns");
+
+    fixture.trust("another External ID");
+    let activate = ActivateSourceRequest { name: draft.name.clone() };
+    let refused = fixture.as_admin().activate_source(activate.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("External ID"), "{}", refused.message());
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "role_not_assumable");
+
+    fixture.trust(&account.external_id);
+    let live = fixture.as_admin().activate_source(activate).await.unwrap().into_inner().source.unwrap();
+    assert_eq!(live.state(), SourceState::Active);
+
+    let pause = PauseSourceRequest { name: live.name.clone() };
+    let paused = fixture.as_admin().pause_source(pause).await.unwrap().into_inner().source.unwrap();
+    assert_eq!(paused.state(), SourceState::Paused);
+    fixture.as_admin().delete_source(DeleteSourceRequest { name: live.name.clone() }).await.unwrap();
+    let gone = fixture.as_admin().get_source(GetSourceRequest { name: live.name }).await.unwrap_err();
+    assert_eq!(gone.code(), Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_one_account_sees_nothing_of_another() {
+    let fixture = Fixture::start().await;
+    let (own, other) = (fixture.account("own").await, fixture.account("other").await);
+    let foreign = fixture.draft(&other).await;
+    let mut client = fixture.as_holder_of(&fixture.token(&own).await);
+
+    let listed = client.list_sources(ListSourcesRequest { parent: own.name.clone(), ..Default::default() });
+    assert!(listed.await.unwrap().into_inner().sources.is_empty());
+    let refusals = [
+        client.get_account(GetAccountRequest { name: other.name.clone() }).await.err(),
+        client.get_source(GetSourceRequest { name: foreign.name.clone() }).await.err(),
+        client.activate_source(ActivateSourceRequest { name: foreign.name.clone() }).await.err(),
+        client.delete_source(DeleteSourceRequest { name: foreign.name.clone() }).await.err(),
+        client.list_sources(ListSourcesRequest { parent: other.name, ..Default::default() }).await.err(),
+        // Another's source under the own account's name is not found either.
+        client.get_source(GetSourceRequest { name: foreign.name.replace("other", "own") }).await.err(),
+    ];
+    for refusal in refusals {
+        assert_eq!(refusal.unwrap().code(), Code::NotFound);
+    }
+    let refused = client.create_account(CreateAccountRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let nobody = fixture.as_holder_of("no token of ours");
+    let refused = nobody.clone().get_account(GetAccountRequest { name: own.name }).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_field_that_is_not_valid_is_named_with_its_rule() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account("shop").await;
+    let create = |source: Source, static_keys| {
+        let request = CreateSourceRequest {
+            parent: account.name.clone(),
+            source: Some(source),
+            static_keys,
+            ..Default::default()
+        };
+        let mut client = fixture.as_admin();
+        async move { client.create_source(request).await.unwrap_err() }
+    };
+    let fields = |status: tonic::Status| -> Vec<String> {
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        violations.into_iter().map(|one| one.field).collect()
+    };
+    let wrong = Source {
+        bucket: "Not A Bucket".into(),
+        role_arn: "arn:aws:iam::1:role/x".into(),
+        time_zone: "Mars/Olympus".into(),
+        ..source()
+    };
+    assert_eq!(fields(create(wrong, None).await), ["source.bucket", "source.role_arn", "source.time_zone"]);
+
+    let keys = StaticKeys { access_key_id: "id".into(), secret_access_key: "s".into() };
+    let elsewhere = Source { endpoint_url: "http://internal:9000".into(), ..source() };
+    let refused = fields(create(elsewhere, Some(keys)).await);
+    assert!(refused.contains(&"source.endpoint_url".into()) && refused.contains(&"static_keys".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_is_repeated_makes_one_source() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account("shop").await;
+    let request = CreateSourceRequest {
+        parent: account.name.clone(),
+        source: Some(source()),
+        request_id: "once".into(),
+        ..Default::default()
+    };
+    let mut client = fixture.as_admin();
+    let first = client.create_source(request.clone()).await.unwrap().into_inner().source.unwrap();
+    let second = client.create_source(request).await.unwrap().into_inner().source.unwrap();
+    assert_eq!(first.name, second.name);
+
+    for _ in 0..4 {
+        fixture.draft(&account).await;
+    }
+    let (mut names, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListSourcesRequest { parent: account.name.clone(), page_size: 2, page_token };
+        let page = client.list_sources(request).await.unwrap().into_inner();
+        assert!(page.sources.len() <= 2);
+        names.extend(page.sources.into_iter().map(|one| one.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    names.dedup();
+    assert_eq!(names.len(), 5, "paging walks all, each once");
+}
