@@ -29,7 +29,8 @@ pub(crate) async fn scanner(settings: Settings, shutdown: CancellationToken) -> 
     let (_telemetry, health) = observe(&settings, "cortex-scanner", &shutdown).await?;
     let worker = worker(&settings)?;
     let queue = ready_queue(&settings, &shutdown).await?;
-    let config = scanner::Config::new(settings.worker_id("scanner"));
+    let mut config = scanner::Config::new(settings.worker_id("scanner"));
+    config.traceparent = telemetry::traceparent;
     health.set_ready("scanner");
     Ok(scanner::run(config, worker, queue, shutdown).await?)
 }
@@ -90,6 +91,7 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
 /// The parser's settings.
 pub(crate) fn parser_config(settings: &Settings) -> parser::Config {
     let mut config = parser::Config::new(settings.worker_id("parser"));
+    config.continue_trace = telemetry::continue_from;
     config.chunk = parser::ChunkLimits {
         rows: settings.chunk_rows,
         bytes: settings.chunk_bytes,

@@ -30,6 +30,8 @@ pub struct Config {
     pub chunk: ChunkLimits,
     /// Limits on what a file may hold.
     pub limits: format::Limits,
+    /// Makes a file's span part of the trace that its message names (W3C trace context).
+    pub continue_trace: fn(&tracing::Span, &str),
     /// How often a file whose object cannot be read for a passing reason is tried from its checkpoint, before it ends
     /// as unreadable, so that one unreachable bucket does not hold up its partition for ever.
     pub attempts: u32,
@@ -43,6 +45,7 @@ impl Config {
             group: "cortex-parsers".into(),
             chunk: ChunkLimits::default(),
             limits: format::Limits::default(),
+            continue_trace: |_, _| {},
             attempts: 10,
         }
     }

@@ -129,13 +129,17 @@ impl Pipe {
                 return Ok(Done::Whole);
             }
         };
-        let _span = info_span!(
+        let span = info_span!(
             "file",
             source = claimed.object.source_id,
             key = claimed.object.object_key,
             generation = claimed.object.generation
-        )
-        .entered();
+        );
+        let traceparent = header(incoming, HEADER_TRACEPARENT);
+        if let Ok(parent) = std::str::from_utf8(&traceparent) {
+            (self.config.continue_trace)(&span, parent);
+        }
+        let _entered = span.entered();
         let schema = Schema::parse_json(&claimed.source.schema_json)
             .map_err(|error| PipeError::Registry(format!("the source's schema does not hold: {error}")))?;
         let stored = stored_checkpoint(lane);
@@ -147,7 +151,6 @@ impl Pipe {
         if let Some(one) = from {
             info!(row = one.row_number, position = one.position, "going on behind the checkpoint");
         }
-        let traceparent = header(incoming, HEADER_TRACEPARENT);
         let mut file = FileRun::new(claimed, schema, from, traceparent, &self.config.worker_id);
         let mut reached = Reached { position: at.position, ..Reached::default() };
         let end = if failed_tries >= self.config.attempts {

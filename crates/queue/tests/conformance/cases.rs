@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use queue::{Commit, Lane, Membership, Outgoing, QueueError, Result, Start};
+use queue::{Commit, Incoming, Lane, Membership, Outgoing, QueueError, Result, Start};
 
 use crate::bench::{Bench, drain, message, next, text, until};
 
@@ -19,16 +19,15 @@ pub(crate) fn messages_of_one_key_keep_their_order(bench: &Bench) {
         (0..400).map(|number| (format!("key-{}", number % 7), format!("{number:03}"))).collect();
     let messages: Vec<_> = numbers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     bench.publish(&names.input, &messages);
-    let mut by_key: BTreeMap<Vec<u8>, (BTreeSet<i32>, Vec<Vec<u8>>)> = BTreeMap::new();
+    let mut by_key: BTreeMap<Vec<u8>, Vec<Incoming>> = BTreeMap::new();
     for message in bench.read(&names.input) {
-        let (partitions, values) = by_key.entry(message.key).or_default();
-        partitions.insert(message.partition);
-        values.push(message.value);
+        by_key.entry(message.key.clone()).or_default().push(message);
     }
     assert_eq!(by_key.len(), 7);
-    for (partitions, values) in by_key.values() {
+    for messages in by_key.values() {
+        let partitions: BTreeSet<i32> = messages.iter().map(|message| message.partition).collect();
         assert_eq!(partitions.len(), 1, "a key has one partition");
-        assert!(values.is_sorted(), "a key's messages are in order");
+        assert!(messages.is_sorted_by_key(|message| &message.value), "a key's messages are in order");
     }
     assert_eq!(bench.queue.count(&names.input).unwrap(), 400);
 }
@@ -181,7 +180,7 @@ pub(crate) fn a_reader_begins_where_it_is_told_and_seeks(bench: &Bench) {
     let names = bench.topics(1);
     bench.publish(&names.input, &[("k", "0"), ("k", "1"), ("k", "2")]);
     let reader = |start| bench.queue.reader(&names.input, start).unwrap();
-    let values = |messages: Vec<queue::Incoming>| messages.into_iter().map(text).collect::<Vec<_>>();
+    let values = |messages: Vec<Incoming>| messages.into_iter().map(text).collect::<Vec<_>>();
 
     let mut from_one = reader(Start::Offsets(BTreeMap::from([(0, 1)])));
     assert_eq!(values(drain(from_one.as_mut())), ["1", "2"]);

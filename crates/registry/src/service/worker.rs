@@ -145,7 +145,15 @@ impl WorkerService for Service {
         let soon = held_back || !request.sweep_cursor.is_empty();
         let pause = if soon { SOON.min(self.config.scan_interval) } else { self.config.scan_interval };
         let next_scan_at = later(now, pause);
-        let findings = request.findings.unwrap_or_default();
+        let mut findings = request.findings.unwrap_or_default();
+        if !request.sweep_finished {
+            // A look-back scan begins at its date, and does not see what sorts before it: what the last sweep saw stands.
+            let known = self.store.source_for_worker(&token.source).await.map_err(CallError::from)?.discovery;
+            if known.outside > findings.outside {
+                findings.outside = known.outside;
+                findings.outside_examples = known.outside_examples;
+            }
+        }
         let completion = ScanCompletion {
             folders: findings.folders,
             objects: findings.objects,
