@@ -289,5 +289,6 @@ pub(crate) fn file_json(file: &File) -> Value {
         "rows": file.rows,
         "accepted": file.accepted,
         "rejected": file.rejected,
+        "error": file.error.as_ref().map(|error| json!({ "code": error.code, "reason": error.reason })),
     })
 }

@@ -152,6 +152,67 @@ fn a_file_that_is_dropped_is_ingested_and_its_bad_rows_say_why() {
 }
 
 #[test]
+fn a_file_that_is_uploaded_again_is_read_again_as_its_next_generation() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = "events/2026-11-23/again.csv";
+    drop_file(dir.path(), key, "user_id,timestamp,type\nu1,2026-11-23,view\nu2,soon,view\n");
+    let first = to_rest(dir.path(), &["--no-samples"]);
+    assert_eq!(file(&first, key)["outcome"], "ACCEPTED_WITH_REJECTIONS");
+
+    drop_file(dir.path(), key, "user_id,timestamp,type\nu1,2026-11-23,view\nu2,2026-11-23,view\n");
+    to_rest(dir.path(), &["--no-samples"]);
+    let mut seen: Vec<(String, u64)> = tail(dir.path(), "cortex.events.v1")
+        .iter()
+        .map(|event| {
+            let generation = event["envelope"]["generation"].as_u64().unwrap();
+            (event["user_id"].as_str().unwrap().to_owned(), generation)
+        })
+        .collect();
+    seen.sort();
+    assert_eq!(seen, [("u1".to_owned(), 1), ("u1".to_owned(), 2), ("u2".to_owned(), 2)]);
+}
+
+#[test]
+fn a_broken_file_stops_that_file_only_and_says_why() {
+    use std::io::Write as _;
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| {
+        let folder = dir.path().join("s3/demo-bucket/events/2026-11-23");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name), bytes).unwrap();
+    };
+    let mut text = String::from("user_id,timestamp,type\n");
+    for row in 0..20_000 {
+        let _ = writeln!(text, "user-{row},2026-11-23T10:00:00Z,view");
+    }
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    put("cut.csv.gz", &gzip[..gzip.len() / 2]);
+    put("no-header.csv", b"customer,when\n1,2\n");
+    put("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    put("empty.json", b"");
+    put("good.csv", b"user_id,timestamp,type\nu,2026-11-23,view\n");
+    let report = to_rest(dir.path(), &["--no-samples"]);
+    for (name, outcome, code) in [
+        ("cut.csv.gz", "INCOMPLETE", "truncated"),
+        ("no-header.csv", "REJECTED", "missing_column"),
+        ("picture.csv", "REJECTED", "unknown_format"),
+        ("empty.json", "REJECTED", "empty_file"),
+        ("good.csv", "ACCEPTED", ""),
+    ] {
+        let file = file(&report, &format!("events/2026-11-23/{name}"));
+        assert_eq!(
+            (file["outcome"].as_str(), file["error"]["code"].as_str().unwrap_or("")),
+            (Some(outcome), code)
+        );
+    }
+    let whole = file(&report, "events/2026-11-23/cut.csv.gz")["accepted"].as_u64().unwrap();
+    assert!((5_000..15_000).contains(&whole), "about half of the rows: {whole}");
+    assert_eq!(count(&report, "cortex.events.v1"), whole + 1);
+}
+
+#[test]
 fn a_kill_in_mid_file_loses_and_doubles_nothing() {
     const ROWS: u64 = 300_000;
     let dir = tempfile::tempdir().unwrap();

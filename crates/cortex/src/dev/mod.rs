@@ -8,6 +8,7 @@ mod folder;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -235,7 +236,7 @@ async fn watch(
     loop {
         let look = watch.look(registry, settled).await?;
         if !args.json {
-            look.news.iter().for_each(|line| print(line));
+            show(&look);
         }
         if look.at_rest && args.exit_when_idle {
             return Ok(look);
@@ -253,6 +254,18 @@ async fn watch(
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = shutdown.cancelled() => return Ok(look),
         }
+    }
+}
+
+/// What came to rest, a line each; on a terminal also how far those in hand are, on a line that is written over.
+fn show(look: &Look) {
+    let terminal = std::io::stderr().is_terminal();
+    if terminal {
+        eprint!("\r\x1b[K");
+    }
+    look.news.iter().for_each(|line| print(line));
+    if let (true, Some(running)) = (terminal, &look.running) {
+        eprint!("{running}");
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Look {
     pub files: Vec<File>,
     /// Files whose state is new since the last look, as lines.
     pub news: Vec<String>,
+    /// Files that are being read, as one line; none where there are none.
+    pub(crate) running: Option<String>,
     /// True where every file is finished, and every source was scanned since the given time without a failure.
     pub at_rest: bool,
 }
@@ -33,7 +35,7 @@ impl Watch {
 
     /// Looks once. A scan counts that ended at or after `settled`.
     pub(super) async fn look(&mut self, registry: &mut Registry, settled: SystemTime) -> Result<Look> {
-        let mut look = Look { files: Vec::new(), news: Vec::new(), at_rest: true };
+        let mut look = Look { files: Vec::new(), news: Vec::new(), running: None, at_rest: true };
         for source in &self.sources {
             let request = GetSourceRequest { name: source.name.clone() };
             let now = registry.get_source(request).await.map_err(refused)?.into_inner().source;
@@ -52,8 +54,29 @@ impl Watch {
                 look.news.push(file_line(file));
             }
         }
+        look.running = running(&look.files);
         Ok(look)
     }
+}
+
+/// Waiting files, and how far those in hand are.
+fn running(files: &[File]) -> Option<String> {
+    let waiting = files
+        .iter()
+        .filter(|file| matches!(file.state(), FileState::Discovered | FileState::Published))
+        .count();
+    let in_hand: Vec<String> = files
+        .iter()
+        .filter(|file| file.state() == FileState::Claimed)
+        .map(|file| format!("{} {} rows", file.object_key, file.rows))
+        .collect();
+    if waiting == 0 && in_hand.is_empty() {
+        return None;
+    }
+    let more = in_hand.len().saturating_sub(2);
+    let more = if more > 0 { format!(", {more} more") } else { String::new() };
+    let shown: Vec<&str> = in_hand.iter().take(2).map(String::as_str).collect();
+    Some(format!("reading {}{more}; {waiting} waiting", shown.join(", ")))
 }
 
 /// True where nothing more will happen to a generation.
