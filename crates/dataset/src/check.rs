@@ -1,6 +1,7 @@
 //! A row checked and written as the fields of its record, or refused.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use format::{Columns, Row, Values};
 
@@ -8,10 +9,14 @@ use crate::bind::{self, Bound, HeaderFault};
 use crate::schema::{Column, ColumnType, Schema};
 use crate::timestamp::{TimestampFault, TimestampReader};
 use crate::value::{Raw, Typed, ValueFault};
+use crate::warning::{self, Watch};
 use crate::wire;
 
 /// The field of the properties in every record.
 const PROPERTIES: u32 = 15;
+/// Names of JSON values that are remembered, and their bytes.
+const MOST_NAMES: usize = 4_096;
+const MOST_NAME_BYTES: usize = 1 << 20;
 /// What a reason shows of a value, in characters.
 const SHOWN: usize = 100;
 
@@ -36,6 +41,10 @@ struct Target {
     /// The message's own field; none for a property.
     field: Option<u32>,
     timestamps: TimestampReader,
+    /// An event's own time.
+    dates_event: bool,
+    /// One value a subject is due.
+    single_valued: bool,
 }
 
 /// A schema bound to the columns of a file.
@@ -49,6 +58,10 @@ pub struct RowChecker {
     given: Vec<bool>,
     key: Vec<u8>,
     value: Vec<u8>,
+    /// Names that rows of JSON have given, and what became of them.
+    met: Met,
+    /// The column that has one value a subject, and the hash of that value.
+    single: Option<(usize, u64)>,
 }
 
 impl RowChecker {
@@ -59,12 +72,14 @@ impl RowChecker {
             Columns::Header(names) => names.to_vec(),
             Columns::Named => Vec::new(),
         };
-        let own = schema.dataset().columns;
+        let kind = schema.dataset();
         let targets: Vec<Target> = schema
             .columns()
             .iter()
             .map(|column| Target {
-                field: own.iter().find(|own| own.name == column.name).map(|own| own.field),
+                field: kind.own(&column.name).map(|own| own.field),
+                dates_event: kind.own(&column.name).is_some_and(|own| own.required),
+                single_valued: kind.single_valued == Some(column.name.as_str()),
                 timestamps: TimestampReader::new(
                     column.format.as_deref(),
                     column.time_zone.as_deref().unwrap_or(time_zone),
@@ -73,21 +88,45 @@ impl RowChecker {
             })
             .collect();
         let given = vec![false; targets.len()];
-        Ok(Self { schema: schema.clone(), names, bound, targets, given, key: Vec::new(), value: Vec::new() })
+        Ok(Self {
+            schema: schema.clone(),
+            names,
+            bound,
+            targets,
+            given,
+            key: Vec::new(),
+            value: Vec::new(),
+            met: Met::default(),
+            single: None,
+        })
     }
 
     /// Appends the record's fields behind the envelope to `out`; a refused row leaves `out` as it was.
     pub fn check(&mut self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        self.check_watched(row, out, &mut Watch::default())
+    }
+
+    /// As [`RowChecker::check`], with an eye on what is odd in the row.
+    pub(crate) fn check_watched(
+        &mut self,
+        row: &Row<'_>,
+        out: &mut Vec<u8>,
+        watch: &mut Watch,
+    ) -> Result<(), Refusal> {
         let before = out.len();
         self.given.fill(false);
         self.key.clear();
+        self.single = None;
+        watch.begin_row();
         let written = match row.values {
-            Values::Fields(fields) => self.fields(fields, out),
-            Values::Named(values) => self.named(values, out),
+            Values::Fields(fields) => self.fields(fields, out, watch),
+            Values::Named(values) => self.named(values, out, watch),
         };
         let checked = written.and_then(|()| self.complete());
         if checked.is_err() {
             out.truncate(before);
+        } else if let Some((column, value)) = self.single {
+            watch.value_of(&self.key, column, value);
         }
         checked
     }
@@ -97,12 +136,27 @@ impl RowChecker {
         &self.key
     }
 
-    fn fields(&mut self, fields: format::Fields<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    /// The name of a column of the schema.
+    pub(crate) fn name(&self, column: usize) -> &str {
+        self.targets.get(column).map_or("", |target| target.column.name.as_str())
+    }
+
+    /// The columns that the file has shown so far, in its order; none where they are too many to be remembered.
+    pub(crate) fn columns(&self) -> Option<&[String]> {
+        if self.names.is_empty() { self.met.all() } else { Some(&self.names) }
+    }
+
+    fn fields(
+        &mut self,
+        fields: format::Fields<'_>,
+        out: &mut Vec<u8>,
+        watch: &mut Watch,
+    ) -> Result<(), Refusal> {
         for index in 0..self.bound.len().min(fields.len()) {
             let raw = Raw::Text(fields.get(index));
             match self.bound[index] {
                 _ if raw.is_null() => {}
-                Bound::Schema(target) => self.declared(target, raw, out)?,
+                Bound::Schema(target) => self.declared(target, raw, out, watch)?,
                 Bound::Keep => write_property(&self.names[index], &raw.undeclared(), &mut self.value, out),
                 Bound::Ignore => {}
                 Bound::Reject => return Err(unexpected(&self.names[index])),
@@ -111,11 +165,16 @@ impl RowChecker {
         Ok(())
     }
 
-    fn named(&mut self, values: &[(String, format::JsonValue)], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn named(
+        &mut self,
+        values: &[(String, format::JsonValue)],
+        out: &mut Vec<u8>,
+        watch: &mut Watch,
+    ) -> Result<(), Refusal> {
         let mut others = 0;
         for (name, value) in values {
             let raw = Raw::Json(value);
-            let mut bound = bind::by_name(&self.schema, name);
+            let mut bound = self.met.bound(name, &self.schema);
             // An object may hold `ID` and `id`: the one that is written exactly is the schema's.
             if let Bound::Schema(target) = bound {
                 let header = self.targets[target].column.header();
@@ -133,7 +192,7 @@ impl RowChecker {
                     if self.given[target] {
                         return Err(twice(&self.targets[target].column.name));
                     }
-                    self.declared(target, raw, out)?;
+                    self.declared(target, raw, out, watch)?;
                 }
                 Bound::Keep => write_property(name, &raw.undeclared(), &mut self.value, out),
                 Bound::Ignore => {}
@@ -151,20 +210,35 @@ impl RowChecker {
         Ok(())
     }
 
-    fn declared(&mut self, index: usize, raw: Raw<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn declared(
+        &mut self,
+        index: usize,
+        raw: Raw<'_>,
+        out: &mut Vec<u8>,
+        watch: &mut Watch,
+    ) -> Result<(), Refusal> {
         let target = &self.targets[index];
         let typed = raw
             .typed(target.column.column_type, &target.timestamps)
             .map_err(|fault| refused(&target.column, raw, fault))?;
         self.given[index] = true;
+        if let Typed::Timestamp(_, Some(unit)) = typed {
+            watch.unit(index, unit);
+        }
         match (target.field, &typed) {
             (Some(field), Typed::String(text)) => {
                 if index == 0 {
                     self.key.extend_from_slice(text.as_bytes());
                 }
+                if target.single_valued {
+                    self.single = Some((index, warning::hash(text.as_bytes())));
+                }
                 wire::bytes(field, text.as_bytes(), out);
             }
-            (Some(field), Typed::Timestamp(at)) => wire::timestamp(field, *at, out),
+            (Some(field), Typed::Timestamp(at, _)) => {
+                watch.own_time(index, *at, target.dates_event);
+                wire::timestamp(field, *at, out);
+            }
             _ => write_property(&target.column.name, &typed, &mut self.value, out),
         }
         Ok(())
@@ -181,6 +255,37 @@ impl RowChecker {
             })
         };
         self.targets.iter().zip(&self.given).find_map(missing).map_or(Ok(()), Err)
+    }
+}
+
+/// Names that rows of JSON have given. Bounded: a file of ever new names is looked up name by name.
+#[derive(Debug, Clone, Default)]
+struct Met {
+    bound: HashMap<String, Bound>,
+    names: Vec<String>,
+    bytes: usize,
+    overflown: bool,
+}
+
+impl Met {
+    fn bound(&mut self, name: &str, schema: &Schema) -> Bound {
+        if let Some(bound) = self.bound.get(name) {
+            return *bound;
+        }
+        let bound = bind::by_name(schema, name);
+        self.bytes += name.len();
+        if self.names.len() < MOST_NAMES && self.bytes <= MOST_NAME_BYTES {
+            self.bound.insert(name.to_owned(), bound);
+            self.names.push(name.to_owned());
+        } else {
+            self.bytes -= name.len();
+            self.overflown = true;
+        }
+        bound
+    }
+
+    fn all(&self) -> Option<&[String]> {
+        (!self.overflown).then_some(&self.names)
     }
 }
 

@@ -34,6 +34,8 @@ pub struct DatasetKind {
     pub columns: &'static [OwnColumn],
     /// True where a column besides the subject is needed, whatever its name.
     pub needs_another_column: bool,
+    /// A column that has one value for each subject of a file; another one is warned of.
+    pub single_valued: Option<&'static str>,
 }
 
 const fn required(name: &'static str, column_type: ColumnType, field: u32) -> OwnColumn {
@@ -57,6 +59,7 @@ static EVENTS: DatasetKind = DatasetKind {
         known("item_id", ColumnType::String, 5),
     ],
     needs_another_column: false,
+    single_valued: None,
 };
 
 static ATTRIBUTES: DatasetKind = DatasetKind {
@@ -67,6 +70,7 @@ static ATTRIBUTES: DatasetKind = DatasetKind {
     message: "cortex.records.v1.Attributes",
     columns: &[required("user_id", ColumnType::String, 2), known("timestamp", ColumnType::Timestamp, 3)],
     needs_another_column: true,
+    single_valued: None,
 };
 
 static ITEMS: DatasetKind = DatasetKind {
@@ -77,6 +81,7 @@ static ITEMS: DatasetKind = DatasetKind {
     message: "cortex.records.v1.Item",
     columns: &[required("item_id", ColumnType::String, 2)],
     needs_another_column: true,
+    single_valued: None,
 };
 
 static ID_MAPPINGS: DatasetKind = DatasetKind {
@@ -87,6 +92,7 @@ static ID_MAPPINGS: DatasetKind = DatasetKind {
     message: "cortex.records.v1.IdMapping",
     columns: &[required("original_id", ColumnType::String, 2), required("mapped_id", ColumnType::String, 3)],
     needs_another_column: false,
+    single_valued: Some("mapped_id"),
 };
 
 impl DatasetKind {
@@ -105,6 +111,11 @@ impl DatasetKind {
     pub fn by_name(name: &str) -> Option<&'static DatasetKind> {
         let name = name.trim().to_ascii_uppercase().replace(['-', ' '], "_");
         Self::ALL.into_iter().find(|kind| kind.name == name)
+    }
+
+    /// The dataset's own column of that name.
+    pub fn own(&self, name: &str) -> Option<&'static OwnColumn> {
+        self.columns.iter().find(|own| own.name == name)
     }
 
     /// The column whose value is the record's key.

@@ -3,16 +3,20 @@
 mod bind;
 mod check;
 mod envelope;
+mod file;
 mod kind;
 mod samples;
 mod schema;
 mod timestamp;
 mod value;
+mod warning;
 mod wire;
 
 pub use bind::HeaderFault;
 pub use check::{Refusal, RowChecker};
 pub use envelope::{EnvelopeConst, EnvelopeWriter};
+pub use file::{Checked, FileChecker, FileFacts, RefusedRow};
 pub use kind::{DatasetKind, OwnColumn};
 pub use samples::{SampleFile, samples};
 pub use schema::{AdditionalColumns, Column, ColumnType, Schema, SchemaError};
+pub use warning::{Warning, WarningCode};

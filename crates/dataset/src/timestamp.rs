@@ -26,6 +26,49 @@ pub(crate) enum TimestampFault {
     Range,
 }
 
+/// The unit of Unix digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnixUnit {
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+}
+
+impl UnixUnit {
+    /// Told by magnitude: seconds up to the year 5138, where milliseconds are still in 1973.
+    fn of(value: i128) -> Self {
+        if value < 100_000_000_000 {
+            Self::Seconds
+        } else if value < 100_000_000_000_000 {
+            Self::Milliseconds
+        } else if value < 100_000_000_000_000_000 {
+            Self::Microseconds
+        } else {
+            Self::Nanoseconds
+        }
+    }
+
+    fn nanos(self) -> i128 {
+        match self {
+            Self::Seconds => NANOS_A_SECOND,
+            Self::Milliseconds => 1_000_000,
+            Self::Microseconds => 1_000,
+            Self::Nanoseconds => 1,
+        }
+    }
+
+    /// For people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Microseconds => "microseconds",
+            Self::Nanoseconds => "nanoseconds",
+        }
+    }
+}
+
 /// How a column's timestamps are read.
 #[derive(Debug, Clone)]
 pub(crate) struct TimestampReader {
@@ -42,16 +85,20 @@ impl TimestampReader {
         Self { format: format.map(str::to_owned), zone: found, utc }
     }
 
-    pub(crate) fn read(&self, text: &str) -> Result<Instant, TimestampFault> {
+    /// The instant, and the unit where it was written in Unix digits.
+    pub(crate) fn read(&self, text: &str) -> Result<(Instant, Option<UnixUnit>), TimestampFault> {
         let text = text.trim_ascii();
-        let instant = match &self.format {
-            Some(format) => self.by_format(format, text)?,
-            None if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => unix(text)?,
-            None => self.iso(text.as_bytes()).ok_or_else(|| misunderstood(text))?,
+        let (instant, unit) = match &self.format {
+            Some(format) => (self.by_format(format, text)?, None),
+            None if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => {
+                let (instant, unit) = unix(text)?;
+                (instant, Some(unit))
+            }
+            None => (self.iso(text.as_bytes()).ok_or_else(|| misunderstood(text))?, None),
         };
         if (0..LAST_SECOND).contains(&instant.seconds) || (instant.seconds, instant.nanos) == (LAST_SECOND, 0)
         {
-            Ok(instant)
+            Ok((instant, unit))
         } else {
             Err(TimestampFault::Range)
         }
@@ -119,31 +166,25 @@ impl TimestampReader {
     }
 }
 
-/// Unix seconds (also with a fraction), milliseconds, microseconds or nanoseconds, told apart by magnitude: seconds up to
-/// the year 5138, where milliseconds are still in 1973.
-fn unix(text: &str) -> Result<Instant, TimestampFault> {
+/// Unix seconds (also with a fraction), milliseconds, microseconds or nanoseconds.
+fn unix(text: &str) -> Result<(Instant, UnixUnit), TimestampFault> {
     if let Some((whole, part)) = text.split_once('.') {
         let seconds = whole.parse::<i64>().map_err(|_| TimestampFault::Form)?;
         let (nanos, rest) = fraction(part.as_bytes()).ok_or(TimestampFault::Form)?;
-        return if rest.is_empty() { Ok(Instant { seconds, nanos }) } else { Err(TimestampFault::Form) };
+        if !rest.is_empty() {
+            return Err(TimestampFault::Form);
+        }
+        return Ok((Instant { seconds, nanos }, UnixUnit::Seconds));
     }
     let value: i128 = text.parse().map_err(|_| TimestampFault::Form)?;
     if text.len() == 8 && looks_like_a_date(value) {
         return Err(TimestampFault::Ambiguous);
     }
-    let nanos_a_unit = if value < 100_000_000_000 {
-        NANOS_A_SECOND
-    } else if value < 100_000_000_000_000 {
-        1_000_000
-    } else if value < 100_000_000_000_000_000 {
-        1_000
-    } else {
-        1
-    };
-    let nanos = value.checked_mul(nanos_a_unit).ok_or(TimestampFault::Range)?;
+    let unit = UnixUnit::of(value);
+    let nanos = value.checked_mul(unit.nanos()).ok_or(TimestampFault::Range)?;
     let seconds = i64::try_from(nanos / NANOS_A_SECOND).map_err(|_| TimestampFault::Range)?;
     // A remainder below 10^9 fits.
-    Ok(Instant { seconds, nanos: (nanos % NANOS_A_SECOND) as i32 })
+    Ok((Instant { seconds, nanos: (nanos % NANOS_A_SECOND) as i32 }, unit))
 }
 
 /// `YYYYMMDD`
@@ -246,7 +287,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Instant, TimestampFault> {
-        TimestampReader::new(None, "UTC").read(text)
+        instant(&TimestampReader::new(None, "UTC"), text)
+    }
+
+    fn instant(reader: &TimestampReader, text: &str) -> Result<Instant, TimestampFault> {
+        reader.read(text).map(|(at, _)| at)
     }
 
     fn at(text: &str) -> Instant {
@@ -309,18 +354,18 @@ mod tests {
     #[test]
     fn times_without_an_offset_are_in_the_zone() {
         let paris = TimestampReader::new(None, "Europe/Paris");
-        assert_eq!(paris.read("2026-07-01 12:00:00"), Ok(at("2026-07-01T10:00:00Z")));
-        assert_eq!(paris.read("2026-12-01"), Ok(at("2026-11-30T23:00:00Z")));
-        assert_eq!(paris.read("2026-07-01T12:00:00Z"), Ok(at("2026-07-01T12:00:00Z")));
+        assert_eq!(instant(&paris, "2026-07-01 12:00:00"), Ok(at("2026-07-01T10:00:00Z")));
+        assert_eq!(instant(&paris, "2026-12-01"), Ok(at("2026-11-30T23:00:00Z")));
+        assert_eq!(instant(&paris, "2026-07-01T12:00:00Z"), Ok(at("2026-07-01T12:00:00Z")));
     }
 
     #[test]
     fn a_columns_format_makes_sure_what_was_not() {
         let reader = TimestampReader::new(Some("%d/%m/%Y %H:%M"), "Europe/Paris");
-        assert_eq!(reader.read("03/04/2021 12:30"), Ok(at("2021-04-03T10:30:00Z")));
-        assert_eq!(reader.read("2021-04-03"), Err(TimestampFault::Form));
+        assert_eq!(instant(&reader, "03/04/2021 12:30"), Ok(at("2021-04-03T10:30:00Z")));
+        assert_eq!(instant(&reader, "2021-04-03"), Err(TimestampFault::Form));
         assert_eq!(
-            TimestampReader::new(Some("%m/%d/%y"), "UTC").read("04/03/21"),
+            instant(&TimestampReader::new(Some("%m/%d/%y"), "UTC"), "04/03/21"),
             Ok(at("2021-04-03T00:00:00Z"))
         );
     }

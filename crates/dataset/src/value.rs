@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use format::JsonValue;
 
 use crate::schema::ColumnType;
-use crate::timestamp::{Instant, TimestampFault, TimestampReader};
+use crate::timestamp::{Instant, TimestampFault, TimestampReader, UnixUnit};
 use crate::wire;
 
 /// A value as it stands in the file.
@@ -24,7 +24,8 @@ pub(crate) enum Typed<'a> {
     Integer(i64),
     Number(f64),
     Boolean(bool),
-    Timestamp(Instant),
+    /// With the unit of Unix digits.
+    Timestamp(Instant, Option<UnixUnit>),
     StringList(Cow<'a, [String]>),
     Json(&'a str),
 }
@@ -84,7 +85,8 @@ impl<'a> Raw<'a> {
             ColumnType::Number => number(trimmed).map(Typed::Number),
             ColumnType::Boolean => boolean(trimmed).map(Typed::Boolean),
             ColumnType::Timestamp => {
-                return timestamps.read(text).map(Typed::Timestamp).map_err(ValueFault::Timestamp);
+                let (at, unit) = timestamps.read(text).map_err(ValueFault::Timestamp)?;
+                return Ok(Typed::Timestamp(at, unit));
             }
             ColumnType::StringList => None,
         };
@@ -170,7 +172,7 @@ impl Typed<'_> {
             Self::Integer(value) => wire::signed(2, *value, out),
             Self::Number(value) => wire::fixed64(3, value.to_bits(), out),
             Self::Boolean(value) => wire::unsigned(4, u64::from(*value), out),
-            Self::Timestamp(at) => wire::timestamp(5, *at, out),
+            Self::Timestamp(at, _) => wire::timestamp(5, *at, out),
             Self::StringList(parts) => {
                 let mut list = Vec::new();
                 for part in parts.iter() {

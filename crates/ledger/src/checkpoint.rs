@@ -39,7 +39,9 @@ mod tests {
     #[test]
     fn a_checkpoint_with_every_code_fits_into_offset_metadata() {
         let rejections = (0..40).map(|i| (format!("a_rather_long_code_name_{i}"), u64::MAX)).collect();
-        let totals = Counters { rows: u64::MAX, accepted: u64::MAX, rejected: u64::MAX, rejections };
+        let warnings = (0..6).map(|i| (format!("a_rather_long_code_name_{i}"), u64::MAX)).collect();
+        let totals =
+            Counters { rows: u64::MAX, accepted: u64::MAX, rejected: u64::MAX, rejections, warnings };
         let checkpoint = Checkpoint {
             file_id: vec![7; 16],
             generation: u32::MAX,
@@ -47,6 +49,7 @@ mod tests {
             position: u64::MAX,
             row_number: u64::MAX,
             totals: Some(totals),
+            withheld: true,
         };
         let bytes = encode(&checkpoint).unwrap();
         assert_eq!(decode(&bytes).unwrap(), Some(checkpoint));

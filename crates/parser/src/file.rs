@@ -2,11 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dataset::{DatasetKind, EnvelopeConst, EnvelopeWriter, Refusal, RowChecker, Schema};
-use format::{BadRow, Place, Row};
+use dataset::{
+    Checked, DatasetKind, EnvelopeConst, EnvelopeWriter, FileChecker, FileFacts, HeaderFault, RefusedRow, Schema,
+    Warning,
+};
+use format::{BadRow, Item, Place, Row};
 use prost::{Message, Name};
 use queue::{Lane, Outgoing};
-use records::queue::{Checkpoint, Counters, FileError, FileProgress, Outcome, SampleRow};
+use records::queue::{Checkpoint, Counters, FileError, FileProgress, FileWarning, Outcome, SampleRow};
 use records::topic::{
     CONTENT_TYPE_PROTOBUF, HEADER_CONTENT_TYPE, HEADER_MESSAGE, HEADER_TRACEPARENT, REJECTED_ROWS,
 };
@@ -19,13 +22,22 @@ const SAMPLES_A_CHUNK: usize = 5;
 /// What a rejected row holds of the raw row, in bytes.
 const RAW_BYTES: usize = 16 << 10;
 
+/// What is published of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Its records and its refused rows.
+    Publish,
+    /// Its refused rows alone: it is invalid, and its source rejects such files whole.
+    Withhold,
+}
+
 /// The file in hand.
 pub(crate) struct FileRun {
     pub(crate) claimed: Claimed,
-    pub(crate) schema: Schema,
+    pub(crate) mode: Mode,
+    checker: FileChecker,
     kind: &'static DatasetKind,
     envelope: EnvelopeWriter,
-    totals: Counters,
     chunk: u32,
     samples: Vec<SampleRow>,
     traceparent: Vec<u8>,
@@ -40,6 +52,7 @@ impl FileRun {
     pub(crate) fn new(
         claimed: Claimed,
         schema: Schema,
+        mode: Mode,
         checkpoint: Option<&Checkpoint>,
         traceparent: Vec<u8>,
         worker_id: &str,
@@ -58,11 +71,17 @@ impl FileRun {
         });
         let mut key = claimed.object.account_id.clone().into_bytes();
         key.push(b'/');
+        let kind = schema.dataset();
+        let facts = facts(&claimed);
+        let checker = match checkpoint {
+            None => FileChecker::new(schema, facts),
+            Some(at) => FileChecker::resume(schema, facts, at.totals.clone().unwrap_or_default()),
+        };
         Self {
-            kind: schema.dataset(),
-            schema,
+            kind,
+            mode,
+            checker,
             envelope,
-            totals: checkpoint.and_then(|at| at.totals.clone()).unwrap_or_default(),
             chunk: checkpoint.map_or(0, |at| at.chunk),
             samples: Vec::new(),
             traceparent,
@@ -74,96 +93,64 @@ impl FileRun {
         }
     }
 
-    /// Checks a row and publishes it, as a record or as a refusal. Gives the bytes published.
-    pub(crate) fn row(
+    /// Checks an item and publishes what becomes of it, a record or a refusal. Gives the bytes published; the inner error
+    /// ends the file.
+    pub(crate) fn item(
         &mut self,
         lane: &mut dyn Lane,
-        checker: &mut RowChecker,
-        row: &Row<'_>,
-    ) -> queue::Result<u64> {
+        item: &Item<'_>,
+    ) -> queue::Result<Result<u64, HeaderFault>> {
         self.record.clear();
-        self.envelope.write(row.at, Some(row.at.row), &mut self.record);
-        match checker.check(row, &mut self.record) {
-            Ok(()) => {
+        if let Item::Row(Row { at, .. }) | Item::Bad(BadRow { at, .. }) = item {
+            self.envelope.write(*at, Some(at.row), &mut self.record);
+        }
+        match self.checker.check(item, &mut self.record) {
+            Err(fault) => return Ok(Err(fault)),
+            Ok(Checked::Columns) => return Ok(Ok(0)),
+            Ok(Checked::Accepted { .. }) if self.mode == Mode::Withhold => return Ok(Ok(0)),
+            Ok(Checked::Accepted { key }) => {
                 self.key.truncate(self.key_prefix);
-                self.key.extend_from_slice(checker.key());
+                self.key.extend_from_slice(key);
                 lane.publish(Outgoing {
                     topic: self.kind.topic,
                     key: &self.key,
                     value: &self.record,
                     headers: &headers(self.kind.message, &self.traceparent),
                 })?;
-                self.totals.rows += 1;
-                self.totals.accepted += 1;
                 if self.samples.len() < SAMPLES_A_CHUNK {
                     self.samples.push(SampleRow {
                         message: self.kind.message.to_owned(),
                         record: self.record.clone(),
                     });
                 }
-                Ok(self.record.len() as u64)
             }
-            Err(refusal) => {
-                let cut = row.raw.len().min(RAW_BYTES);
-                self.refuse(lane, row.at, refusal, &row.raw[..cut], cut < row.raw.len())
-            }
-        }
-    }
-
-    /// Publishes a row that could not be read as a refusal. Gives the bytes published.
-    pub(crate) fn bad_row(&mut self, lane: &mut dyn Lane, bad: &BadRow<'_>) -> queue::Result<u64> {
-        let refusal = Refusal {
-            code: bad.fault.code(),
-            column: String::new(),
-            reason: bad.reason.clone(),
-            advice: bad.advice,
-        };
-        let cut = bad.raw.len().min(RAW_BYTES);
-        self.refuse(lane, bad.at, refusal, &bad.raw[..cut], bad.raw_truncated || cut < bad.raw.len())
-    }
-
-    fn refuse(
-        &mut self,
-        lane: &mut dyn Lane,
-        at: Place,
-        refusal: Refusal,
-        raw: &[u8],
-        raw_truncated: bool,
-    ) -> queue::Result<u64> {
-        self.totals.rows += 1;
-        self.totals.rejected += 1;
-        match self.totals.rejections.get_mut(refusal.code) {
-            Some(count) => *count += 1,
-            None => {
-                self.totals.rejections.insert(refusal.code.to_owned(), 1);
+            Ok(Checked::Refused(row)) => {
+                // Protobuf messages concatenate: the envelope stands already, the rest follows.
+                self.record.extend_from_slice(&refused(row).encode_to_vec());
+                let object = &self.claimed.object;
+                lane.publish(Outgoing {
+                    topic: REJECTED_ROWS,
+                    key: object_key(&object.source_id, &object.object_key).as_bytes(),
+                    value: &self.record,
+                    headers: &headers(&RejectedRow::full_name(), &self.traceparent),
+                })?;
             }
         }
-        self.record.clear();
-        self.envelope.write(at, Some(at.row), &mut self.record);
-        // Protobuf messages concatenate: the envelope stands already, the rest follows.
-        let rest = RejectedRow {
-            envelope: None,
-            code: refusal.code.to_owned(),
-            column: refusal.column,
-            reason: refusal.reason,
-            advice: refusal.advice.to_owned(),
-            raw: raw.to_vec(),
-            raw_truncated,
-        };
-        self.record.extend_from_slice(&rest.encode_to_vec());
-        let object = &self.claimed.object;
-        lane.publish(Outgoing {
-            topic: REJECTED_ROWS,
-            key: object_key(&object.source_id, &object.object_key).as_bytes(),
-            value: &self.record,
-            headers: &headers(&RejectedRow::full_name(), &self.traceparent),
-        })?;
-        Ok(self.record.len() as u64)
+        Ok(Ok(self.record.len() as u64))
     }
 
-    /// Counts so far.
-    pub(crate) fn totals(&self) -> &Counters {
-        &self.totals
+    /// The last byte has been read.
+    pub(crate) fn finish(&mut self) {
+        self.checker.finish();
+    }
+
+    /// Counts so far, of what is published.
+    pub(crate) fn totals(&self) -> Counters {
+        let mut totals = self.checker.totals().clone();
+        if self.mode == Mode::Withhold {
+            totals.accepted = 0;
+        }
+        totals
     }
 
     /// Publishes the progress of the chunk that ends here. Gives the chunk's number.
@@ -174,6 +161,7 @@ impl FileRun {
         ended: Option<(Outcome, Option<FileError>)>,
     ) -> queue::Result<u32> {
         self.chunk += 1;
+        let columns = if ended.is_some() { self.checker.columns().to_vec() } else { Vec::new() };
         let object = &self.claimed.object;
         let (outcome, error) = ended.unwrap_or((Outcome::Unspecified, None));
         let progress = FileProgress {
@@ -183,7 +171,7 @@ impl FileRun {
             generation: object.generation,
             object_key: object.object_key.clone(),
             chunk: self.chunk,
-            totals: Some(self.totals.clone()),
+            totals: Some(self.totals()),
             position: reached.position,
             outcome: outcome as i32,
             error,
@@ -192,6 +180,8 @@ impl FileRun {
             samples: std::mem::take(&mut self.samples),
             committed_at: Some(SystemTime::now().into()),
             worker_id: self.worker_id.clone(),
+            warnings: self.checker.warnings().iter().map(warning).collect(),
+            columns,
         };
         lane.publish(Outgoing {
             topic: records::topic::FILE_PROGRESS,
@@ -210,8 +200,45 @@ impl FileRun {
             chunk: self.chunk,
             position: place.position,
             row_number: place.row,
-            totals: Some(self.totals.clone()),
+            totals: Some(self.totals()),
+            withheld: self.mode == Mode::Withhold,
         }
+    }
+}
+
+/// What the checker must know of the file beside its bytes.
+pub(crate) fn facts(claimed: &Claimed) -> FileFacts {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    FileFacts {
+        time_zone: claimed.source.time_zone.clone(),
+        now: now.as_secs() as i64,
+        folder_date: claimed.object.date.clone(),
+        last_columns: claimed.source.last_columns.clone(),
+    }
+}
+
+/// All of a refused row but its envelope.
+fn refused(row: RefusedRow<'_>) -> RejectedRow {
+    let cut = row.raw.len().min(RAW_BYTES);
+    RejectedRow {
+        envelope: None,
+        code: row.refusal.code.to_owned(),
+        column: row.refusal.column,
+        reason: row.refusal.reason,
+        advice: row.refusal.advice.to_owned(),
+        raw: row.raw[..cut].to_vec(),
+        raw_truncated: row.raw_truncated || cut < row.raw.len(),
+    }
+}
+
+fn warning(warning: &Warning) -> FileWarning {
+    FileWarning {
+        code: warning.code.as_str().to_owned(),
+        column: warning.column.clone(),
+        reason: warning.reason.clone(),
+        advice: warning.advice.to_owned(),
+        row_number: warning.at.row,
+        position: warning.at.position,
     }
 }
 

@@ -8,6 +8,7 @@ mod file;
 mod open;
 mod pipe;
 mod run;
+mod survey;
 
 pub use config::{ChunkLimits, Config};
 pub use run::{ParserError, run};

@@ -5,14 +5,14 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use api::client::Worker;
-use dataset::{RowChecker, Schema};
+use dataset::{FileChecker, Schema};
 use format::{Item, Place, Rows};
 use ledger::checkpoint;
 use ledger::outcome::{self, End};
 use ledger::resume::{self, Resume};
 use metrics::counter;
 use queue::{Incoming, Lane, QueueError};
-use records::queue::{Checkpoint, FileError};
+use records::queue::{Checkpoint, Counters, FileError};
 use records::topic::HEADER_TRACEPARENT;
 use tokio::runtime::Handle;
 use tracing::{info, info_span, warn};
@@ -21,13 +21,14 @@ use crate::chunk::Chunk;
 use crate::claim::{Claimed, Received};
 use crate::config::Config;
 use crate::fault::{Ended, PipeError, read_failed};
-use crate::file::{FileRun, Reached};
+use crate::file::{FileRun, Mode, Reached, facts};
 use crate::open::Buckets;
+use crate::survey::survey;
 
 /// How long a lane waits for a message before it looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(200);
 /// Rows between two looks at the clock and at revocation.
-const ROWS_A_LOOK: u64 = 64;
+pub(crate) const ROWS_A_LOOK: u64 = 64;
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -151,17 +152,24 @@ impl Pipe {
         if let Some(one) = from {
             info!(row = one.row_number, position = one.position, "going on behind the checkpoint");
         }
-        let mut file = FileRun::new(claimed, schema, from, traceparent, &self.config.worker_id);
         let mut reached = Reached { position: at.position, ..Reached::default() };
-        let end = if failed_tries >= self.config.attempts {
-            RowsEnd::File(gave_up(&file.claimed, failed_tries, at.position))
-        } else {
-            match self.open(&file.claimed, at)? {
+        let gave_up =
+            (failed_tries >= self.config.attempts).then(|| gave_up(&claimed, failed_tries, at.position));
+        let mode = match (&gave_up, from) {
+            (None, None) => self.mode(lane, chunk, &claimed, &schema)?,
+            (_, Some(one)) if one.withheld => Some(Mode::Withhold),
+            _ => Some(Mode::Publish),
+        };
+        let Some(mode) = mode else { return Ok(Done::Revoked) };
+        let mut file = FileRun::new(claimed, schema, mode, from, traceparent, &self.config.worker_id);
+        let end = match gave_up {
+            Some(ended) => RowsEnd::File(ended),
+            None => match self.open(&file.claimed, at)? {
                 Ok(mut rows) => {
                     self.rows(lane, chunk, &mut file, &mut rows, incoming.offset, &mut reached)?
                 }
                 Err(ended) => RowsEnd::File(ended),
-            }
+            },
         };
         let (end, error) = match end {
             RowsEnd::Revoked => return Ok(Done::Revoked),
@@ -170,6 +178,26 @@ impl Pipe {
         };
         self.end_file(lane, chunk, &mut file, incoming.offset, &reached, end, error)?;
         Ok(Done::Whole)
+    }
+
+    /// What is to be published of a file that begins; none where the partition is to be let go first.
+    fn mode(
+        &self,
+        lane: &mut dyn Lane,
+        chunk: &mut Chunk,
+        claimed: &Claimed,
+        schema: &Schema,
+    ) -> Result<Option<Mode>, PipeError> {
+        if !claimed.source.reject_file {
+            return Ok(Some(Mode::Publish));
+        }
+        match self.open(claimed, Place::default())? {
+            Ok(mut rows) => {
+                let mut checker = FileChecker::new(schema.clone(), facts(claimed));
+                survey(lane, chunk, &mut checker, &mut rows)
+            }
+            Err(_) => Ok(Some(Mode::Withhold)),
+        }
     }
 
     /// Every row of the file that is behind the checkpoint.
@@ -182,8 +210,6 @@ impl Pipe {
         offset: i64,
         reached: &mut Reached,
     ) -> Result<RowsEnd, PipeError> {
-        let time_zone = file.claimed.source.time_zone.clone();
-        let mut checker: Option<RowChecker> = None;
         let mut since_look = 0;
         reached.format = rows.format().as_str();
         reached.compression = rows.compression().as_str();
@@ -191,23 +217,19 @@ impl Pipe {
             reached.position = rows.place().position;
             let item = match rows.next() {
                 Ok(Some(item)) => item,
-                Ok(None) => return Ok(RowsEnd::LastByte),
+                Ok(None) => {
+                    file.finish();
+                    return Ok(RowsEnd::LastByte);
+                }
                 Err(error) => return Ok(RowsEnd::File(read_failed(error, reached.position)?)),
             };
-            let bytes = match item {
-                Item::Columns(columns) => match RowChecker::new(&file.schema, columns, &time_zone) {
-                    Ok(new) => {
-                        checker = Some(new);
-                        continue;
-                    }
-                    Err(fault) => return Ok(RowsEnd::File(fault.into())),
-                },
-                Item::Bad(bad) => file.bad_row(lane, &bad)?,
-                Item::Row(row) => match checker.as_mut() {
-                    Some(checker) => file.row(lane, checker, &row)?,
-                    None => return Ok(RowsEnd::File(headless(row.at.position))),
-                },
+            let bytes = match file.item(lane, &item)? {
+                Ok(bytes) => bytes,
+                Err(fault) => return Ok(RowsEnd::File(fault.into())),
             };
+            if matches!(item, Item::Columns(_)) {
+                continue;
+            }
             chunk.add_row(bytes);
             since_look += 1;
             let look = since_look == ROWS_A_LOOK;
@@ -253,9 +275,9 @@ impl Pipe {
         end: End,
         error: Option<FileError>,
     ) -> queue::Result<()> {
-        let outcome = outcome::decide(end, file.totals());
-        let error = error.or_else(|| (file.totals().accepted == 0).then(|| no_valid_rows(reached.position)));
         let totals = file.totals();
+        let outcome = outcome::decide(end, &totals);
+        let error = error.or_else(|| (totals.accepted == 0).then(|| nothing_accepted(&totals, reached.position)));
         info!(
             outcome = outcome.as_str_name(),
             rows = totals.rows,
@@ -285,23 +307,17 @@ fn header(incoming: &Incoming, name: &str) -> Vec<u8> {
     incoming.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
 }
 
-fn no_valid_rows(position: u64) -> FileError {
-    FileError {
-        code: "no_valid_rows".into(),
-        reason: "no row of the file is valid".into(),
-        advice: "look at the rejected rows' reasons, mend the file and upload it again under the same key"
-            .into(),
-        position,
-    }
-}
-
-fn headless(position: u64) -> Ended {
-    Ended::unreadable(
-        "malformed_document",
-        "a row stands before any header".into(),
-        "give the file a header row",
-        position,
-    )
+/// Why a file that was read to its end has no record on its topic.
+fn nothing_accepted(totals: &Counters, position: u64) -> FileError {
+    let valid = totals.rows.saturating_sub(totals.rejected);
+    let (code, reason) = if valid > 0 {
+        let counts = format!("{} of {} rows are invalid", totals.rejected, totals.rows);
+        ("invalid_rows", format!("{counts}, and the source rejects such files whole"))
+    } else {
+        ("no_valid_rows", "no row of the file is valid".to_owned())
+    };
+    let advice = "look at the rejected rows' reasons, mend the file and upload it again under the same key";
+    FileError { code: code.into(), reason, advice: advice.into(), position }
 }
 
 fn gave_up(claimed: &Claimed, tries: u32, position: u64) -> Ended {

@@ -1,6 +1,8 @@
 //! The store's rows as the API's messages.
 
-use api::registry::{Account, Discovery, File, FileProblem, FileState, Sample, Source, SourceState};
+use api::registry::{
+    Account, Discovery, File, FileProblem, FileState, FileWarning, InvalidRows, Sample, Source, SourceState,
+};
 use api::worker::{ClaimDecision, SourceWork};
 use jiff::Timestamp;
 use ledger::claim::Decision;
@@ -53,6 +55,10 @@ pub(crate) fn source(source: store::Source) -> Source {
         etag: source.revision.to_string(),
         discovery: Some(discovery(source.discovery)),
         expected_bucket_owner: settings.expected_bucket_owner,
+        invalid_rows: match settings.invalid_rows {
+            store::InvalidRows::RejectRow => InvalidRows::RejectRow,
+            store::InvalidRows::RejectFile => InvalidRows::RejectFile,
+        } as i32,
     }
 }
 
@@ -99,6 +105,8 @@ pub(crate) fn file(file: store::File) -> File {
         accepted: file.accepted,
         rejected: file.rejected,
         rejections: file.rejections,
+        warnings: file.warnings,
+        warning_examples: file.warning_examples.into_iter().map(warning).collect(),
         position: file.position,
         format: file.format,
         compression: file.compression,
@@ -107,6 +115,17 @@ pub(crate) fn file(file: store::File) -> File {
         update_time: Some(timestamp(file.updated_at)),
         finish_time: file.finished_at.map(timestamp),
         worker_id: file.worker_id,
+    }
+}
+
+fn warning(warning: store::Warning) -> FileWarning {
+    FileWarning {
+        code: warning.code,
+        column: warning.column,
+        reason: warning.reason,
+        advice: warning.advice,
+        row_number: warning.row,
+        position: warning.position,
     }
 }
 
@@ -147,6 +166,8 @@ pub(crate) fn source_work(source: store::Source, platform: &PlatformIdentity) ->
         schema_json: settings.schema.json,
         time_zone: or(settings.time_zone, "UTC"),
         expected_bucket_owner: settings.expected_bucket_owner,
+        reject_file: settings.invalid_rows == store::InvalidRows::RejectFile,
+        last_columns: Vec::new(),
     }
 }
 

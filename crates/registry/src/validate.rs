@@ -6,7 +6,7 @@ use dataset::Schema;
 use crate::config::Config;
 use crate::error::{CallError, Violation};
 use crate::schema::{dataset_name, schema_from_api};
-use crate::store::{SchemaVersion, SourceSettings};
+use crate::store::{InvalidRows, SchemaVersion, SourceSettings};
 
 /// Checks what the client sent.
 pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result<SourceSettings, CallError> {
@@ -35,6 +35,10 @@ pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result
             expected_bucket_owner: source.expected_bucket_owner.clone(),
             time_zone: source.time_zone.clone(),
             schema,
+            invalid_rows: match source.invalid_rows() {
+                api::registry::InvalidRows::RejectFile => InvalidRows::RejectFile,
+                _ => InvalidRows::RejectRow,
+            },
         }),
         _ => Err(CallError::Invalid(broken)),
     }

@@ -8,6 +8,7 @@ use api::worker::{
     IssueCredentialsRequest, IssueCredentialsResponse, LeaseScanRequest, LeaseScanResponse,
     ListUnpublishedRequest, ListUnpublishedResponse, MarkPublishedRequest, MarkPublishedResponse,
     RecordObjectsRequest, RecordObjectsResponse, RenewLeaseRequest, RenewLeaseResponse, ScanLease,
+    SourceWork,
 };
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -21,7 +22,8 @@ use crate::convert::{self, from_timestamp, timestamp};
 use crate::error::CallError;
 use crate::name;
 use crate::store::{
-    Claim, FileGeneration, LeaseToken, ListedObject, Problem, ScanCompletion, SourceId, UnpublishedFile,
+    Claim, FileGeneration, LeaseToken, ListedObject, Problem, ScanCompletion, Source, SourceId,
+    UnpublishedFile,
 };
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -186,10 +188,14 @@ impl WorkerService for Service {
             let (decision, reason) = convert::decision(decision);
             ClaimResult { decision: decision as i32, reason: reason.to_owned() }
         };
-        let platform = &self.config.platform;
+        let mut last_columns = claimed.last_columns;
+        let work = |source: Source| {
+            let last_columns = last_columns.remove(&source.id).unwrap_or_default();
+            SourceWork { last_columns, ..convert::source_work(source, &self.config.platform) }
+        };
         Ok(Response::new(ClaimFilesResponse {
+            sources: claimed.sources.into_iter().map(work).collect(),
             results: claimed.decisions.into_iter().map(result).collect(),
-            sources: claimed.sources.into_iter().map(|one| convert::source_work(one, platform)).collect(),
         }))
     }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use ledger::{
@@ -35,6 +35,8 @@ pub struct Claimed {
     pub decisions: Vec<Decision>,
     /// The sources of the granted claims, each once.
     pub sources: Vec<Source>,
+    /// The columns of their last files, where known.
+    pub last_columns: BTreeMap<SourceId, Vec<String>>,
 }
 
 impl Store {
@@ -71,9 +73,10 @@ impl Store {
         if !granted.is_empty() {
             self.write_claims(&mut tx, worker_id, &granted, now).await?;
         }
+        let last_columns = self.last_columns(&mut tx, &sources).await?;
         let sources = self.sources_named(&mut tx, &sources).await?;
         tx.commit().await?;
-        Ok(Claimed { decisions, sources })
+        Ok(Claimed { decisions, sources, last_columns })
     }
 
     async fn write_claims(

@@ -79,6 +79,23 @@ impl FileState {
     }
 }
 
+/// Something odd in a file that refuses nothing.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Warning {
+    /// As in the documentation.
+    pub code: String,
+    /// The column; empty where the row or file as a whole is meant.
+    pub column: String,
+    /// In plain words.
+    pub reason: String,
+    /// What to do about it.
+    pub advice: String,
+    /// The row, from 1; 0 where the file as a whole is meant.
+    pub row: u64,
+    /// The byte, after decompression, where the row begins.
+    pub position: u64,
+}
+
 /// One generation of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
@@ -106,6 +123,10 @@ pub struct File {
     pub rejected: u64,
     /// Refused rows by code.
     pub rejections: BTreeMap<String, u64>,
+    /// What is odd and refuses nothing, by code.
+    pub warnings: BTreeMap<String, u64>,
+    /// The first of each in a column.
+    pub warning_examples: Vec<Warning>,
     /// Byte, after decompression, up to which rows are published.
     pub position: u64,
     /// The last chunk that the ledger knows of; 0 before the first.
@@ -145,7 +166,8 @@ pub struct DayStatistics {
 type FileKey = (String, i64, Vec<u8>, i64);
 
 const SELECT_FILES: &str = "SELECT g.file_id, f.object_key, g.generation, g.etag, g.size, g.last_modified, g.date, \
-    g.state, g.row_count, g.accepted, g.rejected, g.rejections, g.position, g.chunk, g.format, g.compression, \
+    g.state, g.row_count, g.accepted, g.rejected, g.rejections, g.warnings, \
+    g.warning_examples, g.position, g.chunk, g.format, g.compression, \
     g.error, g.discovered_at, g.updated_at, g.finished_at, g.claimed_by \
     FROM generations g JOIN files f ON f.file_id = g.file_id \
     WHERE g.source_id = $1 AND (g.date, g.discovered_at, g.file_id, g.generation) < ($2, $3, $4, $5) \
@@ -224,6 +246,8 @@ fn file(row: &AnyRow) -> Result<File> {
         accepted: row.count("accepted")?,
         rejected: row.count("rejected")?,
         rejections: row.json("rejections")?,
+        warnings: row.json("warnings")?,
+        warning_examples: row.json("warning_examples")?,
         position: row.count("position")?,
         chunk: row.small("chunk")?,
         format: row.text("format")?,

@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::any::AnyRow;
 
 use super::{
-    AccountId, FileState, Result, SourceId, Store, StoreError, Tx,
+    AccountId, FileState, Result, SourceId, Store, StoreError, Tx, Warning,
     dialect::Kind,
     row::{Columns, to_json},
     sql,
@@ -38,6 +38,8 @@ pub(super) struct Generation {
     pub(super) accepted: u64,
     pub(super) rejected: u64,
     pub(super) chunk: u32,
+    /// Examples of what is odd in it.
+    pub(super) warnings: Vec<Warning>,
     pub(super) updated_at: Timestamp,
 }
 
@@ -63,7 +65,7 @@ impl Store {
         let rows = sqlx::query(sql(format!(
             "SELECT g.file_id, g.generation, g.source_id, s.account_id, s.state AS source_state, f.object_key, \
              g.date, g.state, g.claim_topic, g.claim_partition, g.claim_offset, g.row_count, g.accepted, \
-             g.rejected, g.chunk, g.updated_at \
+             g.rejected, g.chunk, g.warning_examples, g.updated_at \
              FROM {batch} \
              JOIN generations g ON g.file_id = batch.file_id AND g.generation = batch.generation \
              JOIN files f ON f.file_id = g.file_id \
@@ -102,6 +104,7 @@ fn generation(row: &AnyRow) -> Result<(FileGeneration, Generation)> {
         accepted: row.count("accepted")?,
         rejected: row.count("rejected")?,
         chunk: row.small("chunk")?,
+        warnings: row.json("warning_examples")?,
         updated_at: row.time("updated_at")?,
     };
     Ok((name, generation))

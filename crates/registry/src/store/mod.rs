@@ -22,6 +22,7 @@ use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Executor as _, Transactio
 mod accounts;
 mod audit;
 mod claims;
+mod columns;
 mod dialect;
 mod error;
 mod files;
@@ -39,7 +40,7 @@ pub use accounts::{Account, Principal, TokenHash};
 pub use audit::AuditEntry;
 pub use claims::{Claim, Claimed};
 pub use error::{Result, StoreError};
-pub use files::{DayStatistics, File, FileState};
+pub use files::{DayStatistics, File, FileState, Warning};
 pub use generations::FileGeneration;
 pub use ids::{AccountId, SourceId};
 pub use objects::{ListedObject, Recorded, Unpublished, UnpublishedFile};
@@ -48,7 +49,8 @@ pub use progress::{Applied, ProgressBatch};
 pub use samples::Sample;
 pub use scans::{LeaseToken, ScanCompletion, ScanLease};
 pub use sources::{
-    Discovery, NewSource, Problem, SchemaVersion, SealedKeys, Source, SourceSettings, SourceState,
+    Discovery, InvalidRows, NewSource, Problem, SchemaVersion, SealedKeys, Source, SourceSettings,
+    SourceState,
 };
 
 use dialect::Dialect;

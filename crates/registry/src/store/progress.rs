@@ -6,16 +6,19 @@ use ledger::{
     FileId,
     progress::{Decision, decide},
 };
-use records::queue::{FileProgress, Outcome};
+use records::queue::{FileProgress, FileWarning, Outcome};
 use serde_json::json;
 
 use super::{
-    FileGeneration, FileState, Problem, Result, Sample, SourceId, Store, StoreError, Tx,
+    FileGeneration, FileState, Problem, Result, Sample, SourceId, Store, StoreError, Tx, Warning,
     dialect::{Kind, int},
     generations::Generation,
     row::{Columns, to_json},
     sql,
 };
+
+/// Examples of warnings that a generation keeps, each of another kind or column.
+const MOST_EXAMPLES: usize = 20;
 
 /// Messages of one partition that a reader has read, in their order, and where that leaves it.
 #[derive(Debug, Clone)]
@@ -68,6 +71,7 @@ impl Store {
         let ignored = batch.messages.len() - change.chunks;
         self.write_generations(&mut tx, &change).await?;
         self.write_days(&mut tx, &change).await?;
+        self.write_last_columns(&mut tx, &change.columns).await?;
         self.add_samples(&mut tx, &change.samples).await?;
         tx.commit().await?;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -102,6 +106,8 @@ impl Store {
             ("accepted", Kind::Int),
             ("rejected", Kind::Int),
             ("rejections", Kind::Text),
+            ("warnings", Kind::Text),
+            ("warning_examples", Kind::Text),
             ("position", Kind::Int),
             ("chunk", Kind::Int),
             ("format", Kind::Text),
@@ -207,6 +213,7 @@ struct Change {
     chunks: usize,
     generations: BTreeMap<FileGeneration, serde_json::Value>,
     days: BTreeMap<(SourceId, Date), Sum>,
+    columns: BTreeMap<SourceId, Vec<String>>,
     samples: BTreeMap<SourceId, Vec<Sample>>,
 }
 
@@ -237,6 +244,7 @@ impl Change {
         let at = committed_at(message, generation.updated_at);
         self.count(message, generation);
         self.sample(message, generation, at);
+        self.compare_with_next(message, generation);
         advance(generation, message, at);
         let row = as_json(name, generation, message)?;
         self.generations.insert(name, row);
@@ -253,6 +261,15 @@ impl Change {
         day.rows += totals.rows.saturating_sub(generation.rows);
         day.accepted += totals.accepted.saturating_sub(generation.accepted);
         day.rejected += totals.rejected.saturating_sub(generation.rejected);
+    }
+
+    /// Columns of a file of which nothing was accepted say nothing of what is usual.
+    fn compare_with_next(&mut self, message: &FileProgress, generation: &Generation) {
+        let accepted = message.totals.as_ref().is_some_and(|totals| totals.accepted > 0);
+        if accepted && !message.columns.is_empty() {
+            let columns = message.columns.iter().map(|name| without_nul(name)).collect();
+            self.columns.insert(generation.source.clone(), columns);
+        }
     }
 
     fn sample(&mut self, message: &FileProgress, generation: &Generation, at: Timestamp) {
@@ -282,6 +299,12 @@ fn advance(generation: &mut Generation, message: &FileProgress, at: Timestamp) {
     generation.accepted = totals.accepted;
     generation.rejected = totals.rejected;
     generation.chunk = message.chunk;
+    for warning in message.warnings.iter().map(warning) {
+        let known = |one: &Warning| one.code == warning.code && one.column == warning.column;
+        if generation.warnings.len() < MOST_EXAMPLES && !generation.warnings.iter().any(known) {
+            generation.warnings.push(warning);
+        }
+    }
     generation.updated_at = at;
 }
 
@@ -291,6 +314,7 @@ fn as_json(
     message: &FileProgress,
 ) -> Result<serde_json::Value> {
     let rejections: BTreeMap<_, _> = message.totals.iter().flat_map(|totals| &totals.rejections).collect();
+    let warnings: BTreeMap<_, _> = message.totals.iter().flat_map(|totals| &totals.warnings).collect();
     let error = message.error.as_ref().map(|error| Problem {
         code: error.code.clone(),
         reason: error.reason.clone(),
@@ -305,6 +329,8 @@ fn as_json(
         "accepted": int(generation.accepted),
         "rejected": int(generation.rejected),
         "rejections": to_json(&rejections)?,
+        "warnings": to_json(&warnings)?,
+        "warning_examples": to_json(&generation.warnings)?,
         "position": int(message.position),
         "chunk": generation.chunk,
         "format": without_nul(&message.format),
@@ -313,6 +339,17 @@ fn as_json(
         "updated_at": generation.updated_at.as_microsecond(),
         "finished_at": generation.state.is_finished().then(|| generation.updated_at.as_microsecond()),
     }))
+}
+
+fn warning(sent: &FileWarning) -> Warning {
+    Warning {
+        code: without_nul(&sent.code),
+        column: without_nul(&sent.column),
+        reason: without_nul(&sent.reason),
+        advice: without_nul(&sent.advice),
+        row: sent.row_number,
+        position: sent.position,
+    }
 }
 
 fn committed_at(message: &FileProgress, otherwise: Timestamp) -> Timestamp {

@@ -80,6 +80,34 @@ pub struct SourceSettings {
     pub time_zone: String,
     /// The schema in force.
     pub schema: SchemaVersion,
+    /// What an invalid row does.
+    pub invalid_rows: InvalidRows,
+}
+
+/// What an invalid row does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InvalidRows {
+    /// It is rejected; the others of its file are published.
+    #[default]
+    RejectRow,
+    /// It rejects its whole file.
+    RejectFile,
+}
+
+impl InvalidRows {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::RejectRow => "reject_row",
+            Self::RejectFile => "reject_file",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        [Self::RejectRow, Self::RejectFile]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+            .ok_or_else(|| StoreError::corrupt(format!("sources.invalid_rows is {text:?}")))
+    }
 }
 
 /// A source to be made.
@@ -157,14 +185,14 @@ pub struct Problem {
 /// A source with what its last scan found, as [`source`] reads it.
 pub(super) const SELECT_SOURCE: &str = "SELECT s.source_id, s.account_id, s.display_name, s.dataset, s.state, \
     s.bucket, s.path, s.role_arn, s.region, s.endpoint_url, s.expected_bucket_owner, s.time_zone, \
-    s.schema_version, s.schema_json, s.revision, s.created_at, s.updated_at, c.last_scan_at, c.next_scan_at, \
+    s.schema_version, s.schema_json, s.invalid_rows, s.revision, s.created_at, s.updated_at, c.last_scan_at, c.next_scan_at, \
     c.folders, c.objects, c.list_requests, c.outside, c.outside_examples, c.left_alone, c.scan_error \
     FROM sources s JOIN scans c ON c.source_id = s.source_id";
 
 const INSERT_SOURCE: &str = "INSERT INTO sources (source_id, account_id, display_name, dataset, state, bucket, \
     path, role_arn, region, endpoint_url, expected_bucket_owner, time_zone, schema_version, schema_json, \
-    sealed_keys, request_id, revision, created_at, updated_at) \
-    VALUES ($1, $2, $3, $4, 'draft', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, $16, $16) \
+    sealed_keys, request_id, invalid_rows, revision, created_at, updated_at) \
+    VALUES ($1, $2, $3, $4, 'draft', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1, $17, $17) \
     ON CONFLICT (account_id, request_id) DO NOTHING";
 
 impl Store {
@@ -352,6 +380,7 @@ async fn insert(tx: &mut Tx, source: &NewSource, now: Timestamp) -> Result<bool>
         .bind(settings.schema.json.as_str())
         .bind(source.sealed_keys.as_ref().map(|keys| keys.0.clone()))
         .bind(source.request_id.as_deref())
+        .bind(settings.invalid_rows.as_str())
         .bind(now.as_microsecond())
         .execute(&mut **tx)
         .await;
@@ -432,6 +461,7 @@ pub(super) fn source(row: &AnyRow) -> Result<Source> {
             expected_bucket_owner: row.text("expected_bucket_owner")?,
             time_zone: row.text("time_zone")?,
             schema: SchemaVersion { version: row.small("schema_version")?, json: row.text("schema_json")? },
+            invalid_rows: InvalidRows::parse(&row.text("invalid_rows")?)?,
         },
         state: SourceState::parse(&row.text("state")?)?,
         revision: row.count("revision")?,

@@ -40,6 +40,7 @@ async fn progress_is_applied_once_though_it_is_published_twice() {
             accepted: u64::from(chunk) * 9,
             rejected: u64::from(chunk),
             rejections: [("invalid_type".to_owned(), u64::from(chunk))].into(),
+            ..Default::default()
         }),
         outcome: outcome as i32,
         samples: vec![SampleRow {

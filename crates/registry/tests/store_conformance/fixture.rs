@@ -7,8 +7,8 @@ use jiff::{Timestamp, civil::Date};
 use ledger::{FileId, claim::QueuePosition};
 use records::queue::{Counters, FileProgress, Outcome, SampleRow};
 use registry::store::{
-    Account, AccountId, Claim, File, LeaseToken, ListedObject, NewSource, PageRequest, SchemaVersion, Source,
-    SourceId, SourceSettings, SourceState, Store,
+    Account, AccountId, Claim, File, InvalidRows, LeaseToken, ListedObject, NewSource, PageRequest,
+    SchemaVersion, Source, SourceId, SourceSettings, SourceState, Store,
 };
 
 pub(crate) const TTL: Duration = Duration::from_secs(60);
@@ -46,6 +46,7 @@ pub(crate) fn draft(account: &AccountId, request: Option<&str>) -> NewSource {
             expected_bucket_owner: "123456789012".to_owned(),
             time_zone: "Europe/Berlin".to_owned(),
             schema: SchemaVersion { version: 1, json: r#"{"columns":[]}"#.to_owned() },
+            invalid_rows: InvalidRows::RejectFile,
         },
         sealed_keys: None,
         request_id: request.map(str::to_owned),
@@ -123,6 +124,7 @@ pub(crate) fn chunk(
             accepted,
             rejected,
             rejections: (rejected > 0).then(|| ("invalid_type".to_owned(), rejected)).into_iter().collect(),
+            ..Counters::default()
         }),
         position: (accepted + rejected) * 10,
         outcome: outcome.into(),

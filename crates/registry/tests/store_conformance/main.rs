@@ -90,6 +90,8 @@ on_both! {
     progress {
         a_chunk_sent_twice_counts_once
         the_last_chunk_brings_the_file_to_rest
+        warnings_are_counted_and_the_first_of_each_column_is_kept
+        a_claim_tells_the_columns_of_the_last_file
         a_reader_at_a_stale_position_changes_nothing
         of_two_readers_at_one_position_one_applies
         a_batch_without_messages_moves_the_position

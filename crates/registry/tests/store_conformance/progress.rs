@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use records::queue::{FileError, FileProgress, Outcome};
+use records::queue::{Counters, FileError, FileProgress, FileWarning, Outcome};
 use registry::store::{Applied, FileState, Problem, ProgressBatch, Store};
 
 use crate::fixture::{PROGRESS, account, at, chunk, claim, files, listed, reading};
@@ -70,6 +70,65 @@ pub(crate) async fn the_last_chunk_brings_the_file_to_rest(store: &Store) -> Res
             position: 77,
         })
     );
+    Ok(())
+}
+
+pub(crate) async fn warnings_are_counted_and_the_first_of_each_column_is_kept(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let warning = |code: &str, column: &str, row_number| FileWarning {
+        code: code.to_owned(),
+        column: column.to_owned(),
+        reason: "odd".to_owned(),
+        advice: "look".to_owned(),
+        row_number,
+        position: row_number * 10,
+    };
+    let warned = |number, count: u64, warnings| {
+        let mut message = chunk(&acme, &token.source, &object, number, (10, 0), Outcome::Unspecified);
+        let counted = [("timestamp_in_future".to_owned(), count)].into();
+        message.totals = message.totals.map(|totals| Counters { warnings: counted, ..totals });
+        FileProgress { warnings, ..message }
+    };
+    let first = warned(1, 2, vec![warning("timestamp_in_future", "timestamp", 3)]);
+    let second = warned(
+        2,
+        5,
+        vec![warning("timestamp_in_future", "timestamp", 90), warning("timestamp_in_future", "seen_at", 91)],
+    );
+    apply(store, 0, &[first]).await?;
+    apply(store, 1, &[second]).await?;
+    let file = &files(store, &acme, &token.source).await?[0];
+    assert_eq!(file.warnings, BTreeMap::from([("timestamp_in_future".to_owned(), 5)]));
+    let kept: Vec<_> = file.warning_examples.iter().map(|one| (one.column.as_str(), one.row)).collect();
+    assert_eq!(kept, [("timestamp", 3), ("seen_at", 91)]);
+    Ok(())
+}
+
+pub(crate) async fn a_claim_tells_the_columns_of_the_last_file(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let claims = [claim(&token.source, &object, 1, 0)];
+    assert!(store.claim("parser-1", &claims, at(3)).await?.last_columns.is_empty());
+    let ended = |number, accepted, columns: &[&str]| FileProgress {
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        ..chunk(&acme, &token.source, &object, number, (accepted, 1), Outcome::Unspecified)
+    };
+    apply(
+        store,
+        0,
+        &[ended(1, 5, &["user_id", "type"]), ended(2, 5, &[]), ended(3, 5, &["user_id", "kind"])],
+    )
+    .await?;
+    let claimed = store.claim("parser-1", &claims, at(4)).await?;
+    assert_eq!(claimed.last_columns[&token.source], ["user_id", "kind"]);
+    let other = listed("2026-11-23", "b.csv", "e1");
+    store.record_objects(&token, std::slice::from_ref(&other), at(5)).await?;
+    let refused = FileProgress {
+        columns: vec!["oops".to_owned()],
+        ..chunk(&acme, &token.source, &other, 1, (0, 9), Outcome::Rejected)
+    };
+    apply(store, 3, &[refused]).await?;
+    let claimed = store.claim("parser-1", &claims, at(6)).await?;
+    assert_eq!(claimed.last_columns[&token.source], ["user_id", "kind"], "a refused file says nothing");
     Ok(())
 }
 

@@ -1,0 +1,263 @@
+//! A file's rows checked one by one, counted, and watched for what is odd: what the parser and `cortex validate` share.
+
+use std::collections::{BTreeMap, HashSet};
+
+use format::{Columns, Item, Place};
+use records::queue::Counters;
+
+use crate::bind::HeaderFault;
+use crate::check::{Refusal, RowChecker};
+use crate::schema::Schema;
+use crate::warning::{Warning, WarningCode, Watch};
+
+/// Columns of a file that are compared with the next file's, and the bytes of their names.
+const MOST_COLUMNS: usize = 4_096;
+const MOST_COLUMN_BYTES: usize = 64 << 10;
+
+/// What is known of a file beside its bytes.
+#[derive(Debug, Clone, Default)]
+pub struct FileFacts {
+    /// IANA zone of timestamps without an offset, where a column names none.
+    pub time_zone: String,
+    /// When it is read, in seconds since the Unix epoch.
+    pub now: i64,
+    /// The date of its folder, `YYYY-MM-DD`; empty where it has none.
+    pub folder_date: String,
+    /// The columns of the source's last file; empty where not known.
+    pub last_columns: Vec<String>,
+}
+
+/// What became of an item of a file.
+#[derive(Debug)]
+pub enum Checked<'a> {
+    /// Columns, not a row.
+    Columns,
+    /// The record's fields stand behind the envelope.
+    Accepted {
+        /// Its user, item or original id.
+        key: &'a [u8],
+    },
+    /// Nothing was written.
+    Refused(RefusedRow<'a>),
+}
+
+/// A row that is refused.
+#[derive(Debug)]
+pub struct RefusedRow<'a> {
+    /// Where it begins, and its number.
+    pub at: Place,
+    /// Why.
+    pub refusal: Refusal,
+    /// As it stands in the file.
+    pub raw: &'a [u8],
+    /// True where `raw` was cut.
+    pub raw_truncated: bool,
+}
+
+/// One file's checker.
+///
+/// ```
+/// use dataset::{Checked, DatasetKind, FileChecker, FileFacts, Schema};
+/// use format::{Limits, Rows};
+///
+/// let file = std::io::Cursor::new("user_id,timestamp,type\nu1,2026-11-23,view\nu2,soon,view\n");
+/// let mut rows = Rows::open(Box::new(file), "events.csv", Limits::default())?;
+/// let mut checker = FileChecker::new(Schema::default_for(DatasetKind::EVENTS), FileFacts::default());
+/// let mut record = Vec::new();
+/// while let Some(item) = rows.next()? {
+///     record.clear();
+///     if let Checked::Refused(row) = checker.check(&item, &mut record)? {
+///         assert_eq!((row.at.row, row.refusal.code), (2, "invalid_type"));
+///     }
+/// }
+/// checker.finish();
+/// assert_eq!((checker.totals().accepted, checker.totals().rejected), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct FileChecker {
+    schema: Schema,
+    facts: FileFacts,
+    rows: Option<RowChecker>,
+    watch: Watch,
+    totals: Counters,
+    /// Of the documents before the one at hand.
+    columns: ColumnNames,
+    /// Rows before the first one here were checked by another.
+    resumed: bool,
+}
+
+impl FileChecker {
+    /// A checker of a file that is read from its start.
+    pub fn new(schema: Schema, facts: FileFacts) -> Self {
+        let watch = Watch::new(facts.now, &facts.folder_date);
+        Self {
+            schema,
+            facts,
+            rows: None,
+            watch,
+            totals: Counters::default(),
+            columns: ColumnNames::default(),
+            resumed: false,
+        }
+    }
+
+    /// A checker of the rest of a file, of which `totals` were counted before.
+    pub fn resume(schema: Schema, facts: FileFacts, totals: Counters) -> Self {
+        Self { totals, resumed: true, ..Self::new(schema, facts) }
+    }
+
+    /// Checks an item and appends an accepted row's fields to `out`, behind the envelope that stands there; a refused row
+    /// leaves `out` as it was.
+    ///
+    /// # Errors
+    ///
+    /// A header that does not fit the schema ends the file.
+    pub fn check<'a>(
+        &'a mut self,
+        item: &'a Item<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Checked<'a>, HeaderFault> {
+        let row = match item {
+            Item::Columns(columns) => {
+                self.begin_document(*columns)?;
+                return Ok(Checked::Columns);
+            }
+            Item::Bad(bad) => {
+                let refusal = Refusal {
+                    code: bad.fault.code(),
+                    column: String::new(),
+                    reason: bad.reason.clone(),
+                    advice: bad.advice,
+                };
+                self.count_refusal(refusal.code);
+                let (at, raw, raw_truncated) = (bad.at, bad.raw, bad.raw_truncated);
+                return Ok(Checked::Refused(RefusedRow { at, refusal, raw, raw_truncated }));
+            }
+            Item::Row(row) => row,
+        };
+        let Some(rows) = &mut self.rows else { return Err(headless()) };
+        if let Err(refusal) = rows.check_watched(row, out, &mut self.watch) {
+            self.count_refusal(refusal.code);
+            let (at, raw) = (row.at, row.raw);
+            return Ok(Checked::Refused(RefusedRow { at, refusal, raw, raw_truncated: false }));
+        }
+        let Some(rows) = &self.rows else { return Err(headless()) };
+        self.totals.rows += 1;
+        self.totals.accepted += 1;
+        let warnings = &mut self.totals.warnings;
+        self.watch.accept(row.at, rows.key(), |column| rows.name(column), |code| count(warnings, code.as_str()));
+        Ok(Checked::Accepted { key: rows.key() })
+    }
+
+    /// The file has been read to its end: its columns are compared with those of the source's last file.
+    pub fn finish(&mut self) {
+        self.keep_columns();
+        let (Some(here), false) = (self.columns.all(), self.facts.last_columns.is_empty()) else { return };
+        let before = &self.facts.last_columns;
+        let absent = |from: &[String], names: &[String]| -> Vec<String> {
+            let from: HashSet<&String> = from.iter().collect();
+            names.iter().filter(|name| !from.contains(name)).cloned().collect()
+        };
+        let appeared = absent(before, here);
+        let mut vanished = absent(here, before);
+        if self.resumed {
+            // Rows of JSON that were read before may have had them.
+            vanished.clear();
+        }
+        for (code, names) in
+            [(WarningCode::ColumnAppeared, appeared), (WarningCode::ColumnVanished, vanished)]
+        {
+            for name in names {
+                count(&mut self.totals.warnings, code.as_str());
+                self.watch.column(code, &name);
+            }
+        }
+    }
+
+    /// What was counted up to here.
+    pub fn totals(&self) -> &Counters {
+        &self.totals
+    }
+
+    /// The first warning of each code in a column, as far as this checker has seen the file; at most 20.
+    pub fn warnings(&self) -> &[Warning] {
+        self.watch.examples()
+    }
+
+    /// The file's columns after [`FileChecker::finish`], for the next file to be compared with; empty where they are not
+    /// known as a whole.
+    pub fn columns(&self) -> &[String] {
+        match self.columns.all() {
+            Some(names) if !self.resumed => names,
+            _ => &[],
+        }
+    }
+
+    fn begin_document(&mut self, columns: Columns<'_>) -> Result<(), HeaderFault> {
+        self.keep_columns();
+        self.rows = Some(RowChecker::new(&self.schema, columns, &self.facts.time_zone)?);
+        Ok(())
+    }
+
+    fn keep_columns(&mut self) {
+        if let Some(rows) = self.rows.take() {
+            match rows.columns() {
+                Some(names) => names.iter().for_each(|name| self.columns.add(name)),
+                None => self.columns.overflown = true,
+            }
+        }
+    }
+
+    fn count_refusal(&mut self, code: &str) {
+        self.totals.rows += 1;
+        self.totals.rejected += 1;
+        count(&mut self.totals.rejections, code);
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, code: &str) {
+    match counts.get_mut(code) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(code.to_owned(), 1);
+        }
+    }
+}
+
+fn headless() -> HeaderFault {
+    HeaderFault {
+        code: "malformed_document",
+        reason: "a row stands before any header".to_owned(),
+        advice: "give the file a header row".to_owned(),
+    }
+}
+
+/// The names of a file's columns, in its order.
+#[derive(Debug, Default)]
+struct ColumnNames {
+    names: Vec<String>,
+    known: HashSet<String>,
+    bytes: usize,
+    overflown: bool,
+}
+
+impl ColumnNames {
+    fn add(&mut self, name: &str) {
+        if self.overflown || name.is_empty() || self.known.contains(name) {
+            return;
+        }
+        self.bytes += name.len();
+        if self.names.len() == MOST_COLUMNS || self.bytes > MOST_COLUMN_BYTES {
+            *self = Self { overflown: true, ..Self::default() };
+            return;
+        }
+        self.known.insert(name.to_owned());
+        self.names.push(name.to_owned());
+    }
+
+    /// None where they are too many to be compared.
+    fn all(&self) -> Option<&[String]> {
+        (!self.overflown).then_some(&self.names)
+    }
+}

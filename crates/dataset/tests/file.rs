@@ -1,0 +1,197 @@
+//! A whole file checked: its counts, its warnings, and what a checkpoint carries on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use dataset::{Checked, DatasetKind, FileChecker, FileFacts, Schema, Warning};
+use format::{Limits, Rows};
+use records::queue::Counters;
+
+/// 2026-11-23T12:00:00Z
+const NOW: i64 = 1_795_435_200;
+
+fn facts() -> FileFacts {
+    FileFacts { now: NOW, folder_date: "2026-11-23".to_owned(), ..FileFacts::default() }
+}
+
+fn rows(name: &str, text: &str) -> Rows {
+    Rows::open(Box::new(std::io::Cursor::new(text.to_owned())), name, Limits::default()).unwrap()
+}
+
+fn check(kind: &'static DatasetKind, facts: FileFacts, name: &str, text: &str) -> FileChecker {
+    let mut checker = FileChecker::new(Schema::default_for(kind), facts);
+    read(&mut checker, &mut rows(name, text));
+    checker
+}
+
+fn read(checker: &mut FileChecker, rows: &mut Rows) {
+    let mut record = Vec::new();
+    while let Some(item) = rows.next().unwrap() {
+        checker.check(&item, &mut record).unwrap();
+    }
+    checker.finish();
+}
+
+fn counted(counters: &Counters) -> Vec<(&str, u64)> {
+    counters.warnings.iter().map(|(code, count)| (code.as_str(), *count)).collect()
+}
+
+fn seen(warnings: &[Warning]) -> Vec<(&str, &str, u64)> {
+    warnings.iter().map(|one| (one.code.as_str(), one.column.as_str(), one.at.row)).collect()
+}
+
+#[test]
+fn a_time_after_the_time_of_reading_is_warned_of_and_accepted() {
+    let text = "user_id,timestamp,type\nu,2026-11-23T12:04:59Z,a\nu,2026-11-23T12:05:01Z,a\n\
+                u,2026-11-24T12:00:00Z,a\n";
+    let checker = check(DatasetKind::EVENTS, facts(), "a.csv", text);
+    assert_eq!(checker.totals().accepted, 3);
+    assert_eq!(counted(checker.totals()), [("timestamp_in_future", 2)], "clocks may differ by five minutes");
+    assert_eq!(seen(checker.warnings()), [("timestamp_in_future", "timestamp", 2)]);
+    let reason = &checker.warnings()[0].reason;
+    assert!(reason.contains("2026-11-23T12:05:01Z") && reason.contains("2026-11-23T12:00:00Z"), "{reason}");
+}
+
+#[test]
+fn the_first_digits_of_a_column_are_the_rule_for_its_unit() {
+    let schema = r#"{"dataset": "EVENTS", "columns": [{"name": "seen_at", "type": "TIMESTAMP"}]}"#;
+    let mut checker = FileChecker::new(Schema::parse_json(schema).unwrap(), facts());
+    let text = "user_id,timestamp,type,seen_at\nu,1795428307,a,1795428307000\nu,1795428307000,a,1795428307000\n\
+                u,2026-11-23,a,1795428307\nu,1795428307,a,\n";
+    read(&mut checker, &mut rows("a.csv", text));
+    assert_eq!(checker.totals().accepted, 4);
+    assert_eq!(counted(checker.totals()), [("timestamp_unit_differs", 2)]);
+    assert_eq!(
+        seen(checker.warnings()),
+        [("timestamp_unit_differs", "timestamp", 2), ("timestamp_unit_differs", "seen_at", 3)]
+    );
+    assert!(checker.warnings()[0].reason.contains("milliseconds"));
+}
+
+#[test]
+fn an_event_far_from_its_folders_date_is_warned_of() {
+    let text = "user_id,timestamp,type\nu,2026-10-23T00:00:00Z,a\nu,2026-10-22T23:59:59Z,a\nu,2019-01-01,a\n";
+    let checker = check(DatasetKind::EVENTS, facts(), "a.csv", text);
+    assert_eq!(counted(checker.totals()), [("date_far_from_folder", 2)]);
+    assert!(checker.warnings()[0].reason.contains("32 days before"), "{}", checker.warnings()[0].reason);
+
+    let nowhere = FileFacts { folder_date: String::new(), ..facts() };
+    assert_eq!(counted(check(DatasetKind::EVENTS, nowhere, "a.csv", text).totals()), []);
+    // An attribute may be as old as it likes: its time says when it was set.
+    let attribute = "user_id,timestamp,plan\nu,2019-01-01,free\n";
+    assert_eq!(counted(check(DatasetKind::ATTRIBUTES, facts(), "a.csv", attribute).totals()), []);
+}
+
+#[test]
+fn one_original_id_with_two_mapped_ids_is_warned_of() {
+    let text = "original_id,mapped_id\na,1\nb,2\na,1\na,2\nb,3\nb,2\n";
+    let checker = check(DatasetKind::ID_MAPPINGS, facts(), "a.csv", text);
+    assert_eq!(checker.totals().accepted, 6);
+    assert_eq!(counted(checker.totals()), [("conflicting_mapping", 2)]);
+    assert_eq!(seen(checker.warnings()), [("conflicting_mapping", "mapped_id", 4)]);
+    assert!(checker.warnings()[0].reason.contains("\"a\""));
+}
+
+#[test]
+fn columns_that_came_or_went_since_the_last_file_are_warned_of() {
+    let last = |names: &[&str]| FileFacts {
+        last_columns: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..facts()
+    };
+    let header = "user_id,timestamp,type,price,colour\nu,2026-11-23,a,1,red\n";
+    let checker =
+        check(DatasetKind::EVENTS, last(&["user_id", "timestamp", "type", "size"]), "a.csv", header);
+    assert_eq!(counted(checker.totals()), [("column_appeared", 2), ("column_vanished", 1)]);
+    assert_eq!(
+        seen(checker.warnings()),
+        [("column_appeared", "price", 0), ("column_appeared", "colour", 0), ("column_vanished", "size", 0)]
+    );
+    assert_eq!(checker.columns(), ["user_id", "timestamp", "type", "price", "colour"]);
+
+    let lines = "{\"user_id\":\"u\",\"timestamp\":\"2026-11-23\",\"type\":\"a\"}\n\
+                 {\"user_id\":\"u\",\"timestamp\":\"2026-11-23\",\"type\":\"a\",\"size\":{\"w\":1}}\n";
+    let checker =
+        check(DatasetKind::EVENTS, last(&["user_id", "timestamp", "type", "size.h"]), "a.json", lines);
+    assert_eq!(counted(checker.totals()), [("column_appeared", 1), ("column_vanished", 1)]);
+    assert_eq!(counted(check(DatasetKind::EVENTS, facts(), "a.json", lines).totals()), [], "no last file");
+}
+
+#[test]
+fn a_refused_row_warns_of_nothing() {
+    let text = "user_id,timestamp,type\nu,2030-01-01,\n";
+    let checker = check(DatasetKind::EVENTS, facts(), "a.csv", text);
+    assert_eq!((checker.totals().accepted, checker.totals().rejected), (0, 1));
+    assert_eq!(counted(checker.totals()), []);
+}
+
+#[test]
+fn warnings_are_bounded_whatever_the_file_holds() {
+    let mut header = String::from("user_id,timestamp,type");
+    let mut row = String::from("u,2026-11-23,a");
+    for column in 0..2_000 {
+        header.push_str(&format!(",new_{column}"));
+        row.push_str(",1");
+    }
+    let facts = FileFacts { last_columns: vec!["user_id".to_owned()], ..facts() };
+    let checker = check(DatasetKind::EVENTS, facts, "a.csv", &format!("{header}\n{row}\n"));
+    assert_eq!(counted(checker.totals()), [("column_appeared", 2_002)]);
+    assert_eq!(checker.warnings().len(), 20);
+}
+
+#[test]
+fn names_that_never_end_are_not_compared() {
+    let mut lines = String::new();
+    for row in 0..6_000 {
+        lines.push_str(&format!(
+            "{{\"user_id\":\"u\",\"timestamp\":\"2026-11-23\",\"type\":\"a\",\"k{row}\":1}}\n"
+        ));
+    }
+    let facts = FileFacts { last_columns: vec!["user_id".to_owned()], ..facts() };
+    let checker = check(DatasetKind::EVENTS, facts, "a.json", &lines);
+    assert_eq!(checker.totals().accepted, 6_000);
+    assert_eq!(counted(checker.totals()), []);
+    assert_eq!(checker.columns(), [] as [String; 0]);
+}
+
+#[test]
+fn a_checker_that_resumes_counts_on() {
+    let text = "user_id,timestamp,type\nu1,2026-11-23,a\nu2,soon,a\nu3,2030-01-01,a\nu4,never,a\nu5,2030-01-01,a\n";
+    let whole = check(DatasetKind::EVENTS, facts(), "a.csv", text);
+    let schema = || Schema::default_for(DatasetKind::EVENTS);
+    for stop in 0..=5 {
+        let mut first = FileChecker::new(schema(), facts());
+        let mut reader = rows("a.csv", text);
+        let mut record = Vec::new();
+        for _ in 0..=stop {
+            let item = reader.next().unwrap().unwrap();
+            first.check(&item, &mut record).unwrap();
+        }
+        let place = reader.place();
+        let source = Box::new(std::io::Cursor::new(text));
+        let mut rest = Rows::open_at(source, "a.csv", Limits::default(), place).unwrap();
+        let mut second = FileChecker::resume(schema(), facts(), first.totals().clone());
+        read(&mut second, &mut rest);
+        assert_eq!(second.totals(), whole.totals(), "stopped behind row {stop}");
+    }
+}
+
+#[test]
+fn a_row_that_is_refused_is_told_with_its_bytes() {
+    let mut checker = FileChecker::new(Schema::default_for(DatasetKind::EVENTS), facts());
+    let mut reader = rows("a.csv", "user_id,timestamp,type\nu1,soon,a\nu2,2026-11-23\n");
+    let mut told = Vec::new();
+    let mut record = Vec::new();
+    while let Some(item) = reader.next().unwrap() {
+        if let Checked::Refused(row) = checker.check(&item, &mut record).unwrap() {
+            let raw = String::from_utf8_lossy(row.raw).into_owned();
+            told.push((row.at.row, row.at.position, row.refusal.code, raw));
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            (1, 23, "invalid_type", "u1,soon,a".to_owned()),
+            (2, 33, "wrong_field_count", "u2,2026-11-23".to_owned())
+        ]
+    );
+    assert!(record.is_empty());
+}
