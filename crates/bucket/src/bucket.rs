@@ -123,15 +123,24 @@ impl Bucket {
         }
     }
 
+    /// The object as it is now, for one that was not listed.
+    pub async fn version(&self, key: &str) -> Result<ObjectVersion, BucketError> {
+        self.head(key, None).await
+    }
+
     /// Size of the object as it was when it had this ETag.
     pub(crate) async fn size(&self, key: &str, etag: &str) -> Result<u64, BucketError> {
+        Ok(self.head(key, Some(quoted(etag))).await?.size)
+    }
+
+    async fn head(&self, key: &str, if_match: Option<String>) -> Result<ObjectVersion, BucketError> {
         let head = self
             .call(key, "s3:GetObject", || {
                 self.client
                     .head_object()
                     .bucket(&self.location.bucket)
                     .key(key)
-                    .if_match(quoted(etag))
+                    .set_if_match(if_match.clone())
                     .set_expected_bucket_owner(self.owner())
                     .send()
             })
@@ -140,9 +149,14 @@ impl Bucket {
             Err(err) => return Err(self.denied_or_gone(key, err).await),
             Ok(head) => head,
         };
-        head.content_length().and_then(|size| u64::try_from(size).ok()).ok_or_else(|| BucketError::Other {
+        let lacks = |what: &str| BucketError::Other {
             place: self.place(key),
-            reason: "the answer to HEAD has no length".into(),
+            reason: format!("the answer to HEAD has no {what}"),
+        };
+        let size = head.content_length().and_then(|size| u64::try_from(size).ok());
+        Ok(ObjectVersion {
+            etag: head.e_tag().ok_or_else(|| lacks("ETag"))?.trim_matches('"').to_owned(),
+            size: size.ok_or_else(|| lacks("length"))?,
         })
     }
 
@@ -160,12 +174,21 @@ impl Bucket {
     }
 }
 
+/// What tells one content of a key from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectVersion {
+    /// Without quotes.
+    pub etag: String,
+    /// In bytes.
+    pub size: u64,
+}
+
 /// An ETag as it stands in a header.
 pub(crate) fn quoted(etag: &str) -> String {
     format!("\"{}\"", etag.trim_matches('"'))
 }
 
-fn http_client(endpoint_url: Option<&str>) -> SharedHttpClient {
+pub(crate) fn http_client(endpoint_url: Option<&str>) -> SharedHttpClient {
     match endpoint_url {
         // Needs no certificates, so it works where there are none.
         Some(url) if url.starts_with("http://") => HttpClient::new().build_http(),

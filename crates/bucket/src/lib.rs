@@ -4,13 +4,15 @@ mod bucket;
 mod credentials;
 mod error;
 mod fetch;
+mod identity;
 mod listing;
 mod location;
 mod reader;
 
-pub use bucket::Bucket;
+pub use bucket::{Bucket, ObjectVersion};
 pub use credentials::IssuedCredentials;
 pub use error::{BucketError, Place};
+pub use identity::Identity;
 pub use listing::{FolderPages, Folders, ListedObject};
 pub use location::Location;
 pub use reader::ObjectReader;

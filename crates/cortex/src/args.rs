@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Config(RoleArgs),
     /// Print the records of a topic as JSON lines.
     Tail(TailArgs),
+    /// Check files before they are uploaded, by the very code that reads them then.
+    Validate(ValidateArgs),
     /// Accounts.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -160,6 +162,40 @@ pub(crate) struct TailArgs {
     pub data_dir: PathBuf,
 }
 
+/// `cortex validate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 all rows valid, 1 some rejected, 2 a file refused or unreadable, 64 wrong usage.
+
+Objects are read with the environment's AWS credentials, region and endpoint.
+A date in a file's path (…/2026-11-23/…) counts as its folder's.")]
+pub(crate) struct ValidateArgs {
+    /// events, attributes, items or id-mappings; may be left out where the schema names it.
+    #[arg(long)]
+    pub dataset: Option<String>,
+    /// Schema file (JSON), where it differs from the dataset's own.
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// Print one JSON object per file instead of the summary.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the typed records as protobuf JSON, one a line; - for standard output.
+    #[arg(long, value_name = "OUT.jsonl")]
+    pub records: Option<PathBuf>,
+    /// Write the rejected rows as protobuf JSON, one a line; - for standard output.
+    #[arg(long, value_name = "OUT.jsonl")]
+    pub rejects: Option<PathBuf>,
+    /// IANA zone of timestamps without an offset.
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub time_zone: String,
+    /// As for a source that rejects a file whole where one of its rows is invalid.
+    #[arg(long)]
+    pub reject_file: bool,
+    /// Files, folders (with all that is below them), s3://BUCKET/KEY, or - for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
 /// How a client command finds the registry.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
@@ -286,6 +322,9 @@ pub(crate) struct SourceCreateArgs {
     /// IANA zone of timestamps without an offset.
     #[arg(long, default_value = "")]
     pub time_zone: String,
+    /// Reject a file whole where one of its rows is invalid, rather than those rows alone.
+    #[arg(long)]
+    pub reject_file: bool,
     /// Makes a repeated create harmless.
     #[arg(long, default_value = "")]
     pub request_id: String,

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, bail};
 use api::client::{Registry, connect};
 use api::registry::{
     Account, ActivateSourceRequest, CreateAccountRequest, CreateAccountTokenRequest, CreateSourceRequest,
-    Dataset, DeleteSourceRequest, File, FileState, GetAccountRequest, GetSourceRequest, ListFilesRequest,
+    Dataset, DeleteSourceRequest, File, FileState, GetAccountRequest, GetSourceRequest, InvalidRows,
+    ListFilesRequest,
     ListSamplesRequest, ListSourcesRequest, PauseSourceRequest, Source, SourceState, StaticKeys,
 };
 use serde_json::{Value, json};
@@ -91,6 +92,7 @@ async fn create(args: SourceCreateArgs) -> Result<()> {
         }),
         None => None,
     };
+    let invalid_rows = if args.reject_file { InvalidRows::RejectFile } else { InvalidRows::RejectRow };
     let source = Source {
         display_name: args.name,
         dataset: dataset as i32,
@@ -101,6 +103,7 @@ async fn create(args: SourceCreateArgs) -> Result<()> {
         endpoint_url: args.endpoint_url,
         schema,
         time_zone: args.time_zone,
+        invalid_rows: invalid_rows as i32,
         ..Source::default()
     };
     let request = CreateSourceRequest {
@@ -175,8 +178,10 @@ async fn sample(source: &str, client: &ClientArgs) -> Result<()> {
 pub(crate) fn file_line(file: &File) -> String {
     let error =
         file.error.as_ref().map_or(String::new(), |error| format!("  [{}] {}", error.code, error.reason));
+    let warnings: Vec<String> = file.warnings.iter().map(|(code, count)| format!("{count} {code}")).collect();
+    let warned = if warnings.is_empty() { String::new() } else { format!("  ({})", warnings.join(", ")) };
     format!(
-        "{:<24} {:>10} {:>10} {:>10} {:>4}  {}{error}",
+        "{:<24} {:>10} {:>10} {:>10} {:>4}  {}{error}{warned}",
         state_name(file.state()),
         file.rows,
         file.accepted,
@@ -289,6 +294,7 @@ pub(crate) fn file_json(file: &File) -> Value {
         "rows": file.rows,
         "accepted": file.accepted,
         "rejected": file.rejected,
+        "warnings": file.warnings,
         "error": file.error.as_ref().map(|error| json!({ "code": error.code, "reason": error.reason })),
     })
 }

@@ -7,6 +7,7 @@ mod dev;
 mod role;
 mod settings;
 mod tail;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -17,10 +18,22 @@ use args::{Cli, Command, RoleArgs};
 use settings::{Settings, SettingsError};
 
 /// Wrong usage or settings (sysexits' EX_USAGE).
-const WRONG_SETTINGS: u8 = 64;
+const WRONG_USAGE: u8 = 64;
+
+/// Arguments that do not go together, or name what is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed standard error leaves no one to tell.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(WRONG_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -32,16 +45,18 @@ fn main() -> ExitCode {
             outcome
         });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("cortex: {error:#}");
-            if error.is::<SettingsError>() { ExitCode::from(WRONG_SETTINGS) } else { ExitCode::FAILURE }
+            let usage = error.is::<SettingsError>() || error.is::<UsageError>();
+            if usage { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Validate(args) => return validate::run(args).await,
         Command::Dev(args) => dev::run(args, shutdown_signal()?).await,
         Command::Registry(args) => role::registry(load(&args)?, shutdown_signal()?).await,
         Command::Scanner(args) => role::scanner(load(&args)?, shutdown_signal()?).await,
@@ -53,7 +68,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Tail(args) => tokio::task::spawn_blocking(move || tail::run(&args)).await?,
         Command::Account(command) => client::account(command).await,
         Command::Source(command) => client::source(command).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn load(args: &RoleArgs) -> Result<Settings, SettingsError> {

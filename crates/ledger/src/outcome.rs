@@ -1,6 +1,6 @@
 //! How did a file end?
 
-use records::queue::{Counters, Outcome};
+use records::queue::{Counters, FileError, Outcome};
 
 /// What stopped the reading of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum End {
 ///
 /// ```
 /// use ledger::outcome::{decide, End};
-/// use records::queue::{Counters, Outcome};
+/// use records::queue::{Counters, FileError, Outcome};
 /// let counts = |accepted, rejected| Counters { accepted, rejected, ..Default::default() };
 /// assert_eq!(decide(End::Whole, &counts(5, 0)), Outcome::Accepted);
 /// assert_eq!(decide(End::Whole, &counts(5, 1)), Outcome::AcceptedWithRejections);
@@ -34,4 +34,34 @@ pub fn decide(end: End, totals: &Counters) -> Outcome {
         End::Whole if totals.rejected > 0 => Outcome::AcceptedWithRejections,
         End::Whole => Outcome::Accepted,
     }
+}
+
+/// Why a file that was read has no record on its topic; none where it has one.
+///
+/// ```
+/// use ledger::outcome::nothing_accepted;
+/// use records::queue::Counters;
+/// let code = |rows, accepted, rejected| {
+///     let totals = Counters { rows, accepted, rejected, ..Default::default() };
+///     nothing_accepted(&totals, 0).map(|error| error.code)
+/// };
+/// assert_eq!(code(5, 4, 1), None);
+/// assert_eq!(code(5, 0, 5).as_deref(), Some("no_valid_rows"));
+/// // Valid rows that are withheld: the source rejects invalid files whole.
+/// assert_eq!(code(5, 0, 1).as_deref(), Some("invalid_rows"));
+/// ```
+pub fn nothing_accepted(totals: &Counters, position: u64) -> Option<FileError> {
+    if totals.accepted > 0 {
+        return None;
+    }
+    let (code, reason) = if totals.rows == 0 {
+        ("no_valid_rows", "the file has columns, but no row".to_owned())
+    } else if totals.rows > totals.rejected {
+        let counts = format!("{} of {} rows are invalid", totals.rejected, totals.rows);
+        ("invalid_rows", format!("{counts}, and the source rejects such files whole"))
+    } else {
+        ("no_valid_rows", "no row of the file is valid".to_owned())
+    };
+    let advice = "look at the rejected rows' reasons, mend the file and upload it again under the same key";
+    Some(FileError { code: code.into(), reason, advice: advice.into(), position })
 }

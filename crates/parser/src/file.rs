@@ -218,7 +218,7 @@ pub(crate) fn facts(claimed: &Claimed) -> FileFacts {
 }
 
 /// All of a refused row but its envelope.
-fn refused(row: RefusedRow<'_>) -> RejectedRow {
+pub(crate) fn refused(row: RefusedRow<'_>) -> RejectedRow {
     let cut = row.raw.len().min(RAW_BYTES);
     RejectedRow {
         envelope: None,
@@ -231,7 +231,7 @@ fn refused(row: RefusedRow<'_>) -> RejectedRow {
     }
 }
 
-fn warning(warning: &Warning) -> FileWarning {
+pub(crate) fn warning(warning: &Warning) -> FileWarning {
     FileWarning {
         code: warning.code.as_str().to_owned(),
         column: warning.column.clone(),

@@ -9,6 +9,8 @@ mod open;
 mod pipe;
 mod run;
 mod survey;
+mod validate;
 
 pub use config::{ChunkLimits, Config};
 pub use run::{ParserError, run};
+pub use validate::{Candidate, Rejected, Report, Sink, validate};

@@ -12,7 +12,7 @@ use ledger::outcome::{self, End};
 use ledger::resume::{self, Resume};
 use metrics::counter;
 use queue::{Incoming, Lane, QueueError};
-use records::queue::{Checkpoint, Counters, FileError};
+use records::queue::{Checkpoint, FileError};
 use records::topic::HEADER_TRACEPARENT;
 use tokio::runtime::Handle;
 use tracing::{info, info_span, warn};
@@ -194,7 +194,16 @@ impl Pipe {
         match self.open(claimed, Place::default())? {
             Ok(mut rows) => {
                 let mut checker = FileChecker::new(schema.clone(), facts(claimed));
-                survey(lane, chunk, &mut checker, &mut rows)
+                survey(&mut checker, &mut rows, || {
+                    if lane.revoked() {
+                        return Ok(false);
+                    }
+                    // Of files before this one.
+                    if chunk.is_due() {
+                        chunk.commit(lane)?;
+                    }
+                    Ok(true)
+                })
             }
             Err(_) => Ok(Some(Mode::Withhold)),
         }
@@ -277,7 +286,7 @@ impl Pipe {
     ) -> queue::Result<()> {
         let totals = file.totals();
         let outcome = outcome::decide(end, &totals);
-        let error = error.or_else(|| (totals.accepted == 0).then(|| nothing_accepted(&totals, reached.position)));
+        let error = error.or_else(|| outcome::nothing_accepted(&totals, reached.position));
         info!(
             outcome = outcome.as_str_name(),
             rows = totals.rows,
@@ -305,19 +314,6 @@ fn stored_checkpoint(lane: &dyn Lane) -> Option<Checkpoint> {
 
 fn header(incoming: &Incoming, name: &str) -> Vec<u8> {
     incoming.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
-}
-
-/// Why a file that was read to its end has no record on its topic.
-fn nothing_accepted(totals: &Counters, position: u64) -> FileError {
-    let valid = totals.rows.saturating_sub(totals.rejected);
-    let (code, reason) = if valid > 0 {
-        let counts = format!("{} of {} rows are invalid", totals.rejected, totals.rows);
-        ("invalid_rows", format!("{counts}, and the source rejects such files whole"))
-    } else {
-        ("no_valid_rows", "no row of the file is valid".to_owned())
-    };
-    let advice = "look at the rejected rows' reasons, mend the file and upload it again under the same key";
-    FileError { code: code.into(), reason, advice: advice.into(), position }
 }
 
 fn gave_up(claimed: &Claimed, tries: u32, position: u64) -> Ended {

@@ -2,23 +2,17 @@
 
 use dataset::{Checked, FileChecker};
 use format::{Place, Rows};
-use queue::Lane;
 
-use crate::chunk::Chunk;
 use crate::fault::{PipeError, read_failed};
 use crate::file::Mode;
 use crate::pipe::ROWS_A_LOOK;
 
-/// Whether the second pass publishes the file's records. None where the partition is to be let go first: nothing is lost,
-/// as nothing was done.
-///
-/// It stops at the first thing that is wrong. The transaction that may be open, of files before this one, is committed when
-/// its time is up.
+/// Whether the second pass publishes the file's records; it stops at the first thing that is wrong. None where `look`,
+/// which is asked every so many rows whether to go on, says no: nothing is lost, as nothing was done.
 pub(crate) fn survey(
-    lane: &mut dyn Lane,
-    chunk: &mut Chunk,
     checker: &mut FileChecker,
     rows: &mut Rows,
+    mut look: impl FnMut() -> Result<bool, PipeError>,
 ) -> Result<Option<Mode>, PipeError> {
     let mut record = Vec::new();
     let mut since_look = 0;
@@ -39,11 +33,8 @@ pub(crate) fn survey(
         since_look += 1;
         if since_look == ROWS_A_LOOK {
             since_look = 0;
-            if lane.revoked() {
+            if !look()? {
                 return Ok(None);
-            }
-            if chunk.is_due() {
-                chunk.commit(lane)?;
             }
         }
     }
