@@ -160,7 +160,8 @@ impl Bucket {
         })
     }
 
-    /// S3 denies access to an object that is gone, too, where the session may list a path only. Listing tells.
+    /// S3 denies access to an object that is gone, too, where the session may list a path only; and its answer to HEAD
+    /// has no room for saying that it does not know the keys. Listing tells.
     pub(crate) async fn denied_or_gone(&self, key: &str, err: BucketError) -> BucketError {
         if !matches!(err, BucketError::AccessDenied { .. }) {
             return err;
@@ -169,6 +170,7 @@ impl Bucket {
             Ok(page) if page.objects.first().is_none_or(|object| object.key != key) => {
                 BucketError::NotFound { place: self.place(key) }
             }
+            Err(refused @ BucketError::CredentialsRefused { .. }) => refused,
             _ => err,
         }
     }

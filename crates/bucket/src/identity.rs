@@ -18,7 +18,8 @@ pub struct Identity {
 impl Identity {
     /// Looks it up; credentials are asked for at the first call that needs them.
     pub async fn of_environment() -> Self {
-        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(None)).load().await;
+        let config =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(None)).load().await;
         let of_s3 = std::env::var("AWS_ENDPOINT_URL_S3").ok().filter(|url| !url.is_empty());
         Self {
             credentials: config.credentials_provider(),

@@ -7,8 +7,8 @@ use api::client::{Registry, connect};
 use api::registry::{
     Account, ActivateSourceRequest, CreateAccountRequest, CreateAccountTokenRequest, CreateSourceRequest,
     Dataset, DeleteSourceRequest, File, FileState, GetAccountRequest, GetSourceRequest, InvalidRows,
-    ListFilesRequest,
-    ListSamplesRequest, ListSourcesRequest, PauseSourceRequest, Source, SourceState, StaticKeys,
+    ListFilesRequest, ListSamplesRequest, ListSourcesRequest, PauseSourceRequest, Source, SourceState,
+    StaticKeys,
 };
 use serde_json::{Value, json};
 
@@ -117,17 +117,23 @@ async fn create(args: SourceCreateArgs) -> Result<()> {
 }
 
 async fn list(account: &str, client: &ClientArgs) -> Result<()> {
-    let mut registry = registry(client)?;
+    for source in all_sources(&mut registry(client)?, &account_name(account)).await? {
+        show_source_line(client, &source)?;
+    }
+    Ok(())
+}
+
+/// Every source of an account.
+pub(crate) async fn all_sources(registry: &mut Registry, account: &str) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = ListSourcesRequest { parent: account_name(account), page_size: 1_000, page_token };
+        let request = ListSourcesRequest { parent: account.to_owned(), page_size: 1_000, page_token };
         let page = registry.list_sources(request).await.map_err(refused)?.into_inner();
-        for source in &page.sources {
-            show_source_line(client, source)?;
-        }
+        sources.extend(page.sources);
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            return Ok(());
+            return Ok(sources);
         }
     }
 }

@@ -191,13 +191,15 @@ fn a_broken_file_stops_that_file_only_and_says_why() {
     put("cut.csv.gz", &gzip[..gzip.len() / 2]);
     put("no-header.csv", b"customer,when\n1,2\n");
     put("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    put("picture", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
     put("empty.json", b"");
     put("good.csv", b"user_id,timestamp,type\nu,2026-11-23,view\n");
     let report = to_rest(dir.path(), &["--no-samples"]);
     for (name, outcome, code) in [
         ("cut.csv.gz", "INCOMPLETE", "truncated"),
         ("no-header.csv", "REJECTED", "missing_column"),
-        ("picture.csv", "REJECTED", "unknown_format"),
+        ("picture.csv", "REJECTED", "format_mismatch"),
+        ("picture", "REJECTED", "unknown_format"),
         ("empty.json", "REJECTED", "empty_file"),
         ("good.csv", "ACCEPTED", ""),
     ] {
@@ -210,6 +212,74 @@ fn a_broken_file_stops_that_file_only_and_says_why() {
     let whole = file(&report, "events/2026-11-23/cut.csv.gz")["accepted"].as_u64().unwrap();
     assert!((5_000..15_000).contains(&whole), "about half of the rows: {whole}");
     assert_eq!(count(&report, "cortex.events.v1"), whole + 1);
+}
+
+#[test]
+fn a_source_that_rejects_files_publishes_nothing_of_an_invalid_one() {
+    let dir = tempfile::tempdir().unwrap();
+    to_rest(dir.path(), &["--no-samples"]);
+    let running = Running(dev(dir.path()).arg("--no-samples").stdout(Stdio::null()).spawn().unwrap());
+    let client = |arguments: &[&str]| {
+        let output =
+            cortex().args(arguments).arg("--json").arg("--data-dir").arg(dir.path()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| Value::String(stderr.into_owned()))
+    };
+    let mut source = Value::Null;
+    until("the source to be created", || {
+        source = client(&[
+            "source",
+            "create",
+            "--account=demo",
+            "--name=Strict",
+            "--dataset=events",
+            "--bucket=demo-bucket",
+            "--path=events/strict",
+            "--role-arn=arn:aws:iam::111122223333:role/cortex-events",
+            "--reject-file",
+            "--request-id=strict",
+        ]);
+        source["name"].is_string()
+    });
+    assert_eq!(source["invalid_rows"], "INVALID_ROWS_REJECT_FILE", "{source}");
+    assert_eq!(
+        client(&["source", "activate", source["name"].as_str().unwrap()])["state"],
+        "SOURCE_STATE_ACTIVE"
+    );
+    drop(running);
+
+    let mut text = String::from("user_id,timestamp,type\n");
+    for row in 0..20_000 {
+        let _ = writeln!(text, "user-{row},2026-11-23T10:00:00Z,view");
+    }
+    drop_file(dir.path(), "events/strict/2026-11-23/good.csv", &text);
+    text.push_str("user,soon,view\nuser,2030-01-01,view\n,2026-11-23,view\n");
+    drop_file(dir.path(), "events/strict/2026-11-23/bad.csv", &text);
+    drop_file(
+        dir.path(),
+        "events/strict/2026-11-23/cut.json",
+        "[{\"user_id\": \"u\", \"timestamp\": \"2026-11-23\", \"type\": \"a\"}, {",
+    );
+    let report = to_rest(dir.path(), &["--no-samples"]);
+    for (name, outcome, code, accepted, rejected) in [
+        ("good.csv", "ACCEPTED", "", 20_000, 0),
+        ("bad.csv", "REJECTED", "invalid_rows", 0, 2),
+        ("cut.json", "REJECTED", "truncated", 0, 0),
+    ] {
+        let file = file(&report, &format!("events/strict/2026-11-23/{name}"));
+        assert_eq!(
+            (file["outcome"].as_str(), file["error"]["code"].as_str().unwrap_or("")),
+            (Some(outcome), code),
+            "{file}"
+        );
+        assert_eq!(
+            (file["accepted"].as_u64(), file["rejected"].as_u64()),
+            (Some(accepted), Some(rejected)),
+            "{file}"
+        );
+    }
+    assert_eq!(count(&report, "cortex.events.v1"), 20_000);
+    assert_eq!(count(&report, "cortex.rejected-rows.v1"), 2, "what is wrong is said");
 }
 
 #[test]
@@ -244,6 +314,13 @@ fn published(dir: &Path) -> u64 {
     use queue::Queue;
     let queue = queue::embedded::EmbeddedQueue::open(&dir.join("queue.db")).unwrap();
     queue.count("cortex.events.v1").unwrap()
+}
+
+#[test]
+fn wrong_usage_ends_with_64() {
+    let output = cortex().args(["source", "lisst"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert_eq!(cortex().arg("--help").output().unwrap().status.code(), Some(0));
 }
 
 #[test]

@@ -146,7 +146,12 @@ impl FileChecker {
         self.totals.rows += 1;
         self.totals.accepted += 1;
         let warnings = &mut self.totals.warnings;
-        self.watch.accept(row.at, rows.key(), |column| rows.name(column), |code| count(warnings, code.as_str()));
+        self.watch.accept(
+            row.at,
+            rows.key(),
+            |column| rows.name(column),
+            |code| count(warnings, code.as_str()),
+        );
         Ok(Checked::Accepted { key: rows.key() })
     }
 

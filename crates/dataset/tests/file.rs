@@ -154,7 +154,8 @@ fn names_that_never_end_are_not_compared() {
 
 #[test]
 fn a_checker_that_resumes_counts_on() {
-    let text = "user_id,timestamp,type\nu1,2026-11-23,a\nu2,soon,a\nu3,2030-01-01,a\nu4,never,a\nu5,2030-01-01,a\n";
+    let text =
+        "user_id,timestamp,type\nu1,2026-11-23,a\nu2,soon,a\nu3,2030-01-01,a\nu4,never,a\nu5,2030-01-01,a\n";
     let whole = check(DatasetKind::EVENTS, facts(), "a.csv", text);
     let schema = || Schema::default_for(DatasetKind::EVENTS);
     for stop in 0..=5 {

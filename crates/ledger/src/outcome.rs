@@ -36,21 +36,22 @@ pub fn decide(end: End, totals: &Counters) -> Outcome {
     }
 }
 
-/// Why a file that was read has no record on its topic; none where it has one.
+/// Why a file that was read has no record on its topic; none where it has one. The file as a whole is
+/// meant, so the error has no position.
 ///
 /// ```
 /// use ledger::outcome::nothing_accepted;
 /// use records::queue::Counters;
 /// let code = |rows, accepted, rejected| {
 ///     let totals = Counters { rows, accepted, rejected, ..Default::default() };
-///     nothing_accepted(&totals, 0).map(|error| error.code)
+///     nothing_accepted(&totals).map(|error| error.code)
 /// };
 /// assert_eq!(code(5, 4, 1), None);
 /// assert_eq!(code(5, 0, 5).as_deref(), Some("no_valid_rows"));
 /// // Valid rows that are withheld: the source rejects invalid files whole.
 /// assert_eq!(code(5, 0, 1).as_deref(), Some("invalid_rows"));
 /// ```
-pub fn nothing_accepted(totals: &Counters, position: u64) -> Option<FileError> {
+pub fn nothing_accepted(totals: &Counters) -> Option<FileError> {
     if totals.accepted > 0 {
         return None;
     }
@@ -63,5 +64,5 @@ pub fn nothing_accepted(totals: &Counters, position: u64) -> Option<FileError> {
         ("no_valid_rows", "no row of the file is valid".to_owned())
     };
     let advice = "look at the rejected rows' reasons, mend the file and upload it again under the same key";
-    Some(FileError { code: code.into(), reason, advice: advice.into(), position })
+    Some(FileError { code: code.into(), reason, advice: advice.into(), position: 0 })
 }

@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataset::{
-    Checked, DatasetKind, EnvelopeConst, EnvelopeWriter, FileChecker, FileFacts, HeaderFault, RefusedRow, Schema,
-    Warning,
+    Checked, DatasetKind, EnvelopeConst, EnvelopeWriter, FileChecker, FileFacts, HeaderFault, RefusedRow,
+    Schema, Warning,
 };
 use format::{BadRow, Item, Place, Row};
 use prost::{Message, Name};

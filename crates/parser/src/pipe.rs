@@ -286,7 +286,7 @@ impl Pipe {
     ) -> queue::Result<()> {
         let totals = file.totals();
         let outcome = outcome::decide(end, &totals);
-        let error = error.or_else(|| outcome::nothing_accepted(&totals, reached.position));
+        let error = error.or_else(|| outcome::nothing_accepted(&totals));
         info!(
             outcome = outcome.as_str_name(),
             rows = totals.rows,

@@ -169,7 +169,7 @@ impl Reading {
         };
         Report {
             outcome: outcome::decide(end, &totals),
-            error: error.or_else(|| outcome::nothing_accepted(&totals, self.position)),
+            error: error.or_else(|| outcome::nothing_accepted(&totals)),
             format: self.format,
             compression: self.compression,
             warnings: self.checker.warnings().iter().map(warning).collect(),

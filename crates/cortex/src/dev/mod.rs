@@ -93,7 +93,7 @@ pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()
     };
 
     let mut registry = Registry::new(connect(&registry_url, &admin_token)?);
-    let sources = set_up_demo(&args, &dir, &mut registry, &roles, &platform).await?;
+    let account = set_up_demo(&args, &dir, &mut registry, &roles, &platform).await?;
     let settled = SystemTime::now() + SETTLING;
 
     let worker = Worker::new(connect(&registry_url, &worker_token)?);
@@ -114,7 +114,7 @@ pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()
 
     let mut parts = vec![scanner_part, parser_part, registry_part, sandbox_part];
     greet(&args, &endpoints);
-    let watched = watch(&args, &mut registry, sources, settled, &parts, &shutdown).await;
+    let watched = watch(&args, &mut registry, account, settled, &parts, &shutdown).await;
     let watched = finish(&args, watched, &queue).await;
     for part in parts.drain(..) {
         part.stop().await?;
@@ -200,14 +200,14 @@ fn registry_config(
     config
 }
 
-/// The demo account, its roles and sources, and at the first start the sample files.
+/// The demo account, its roles and sources, and at the first start the sample files. Gives the account's name.
 async fn set_up_demo(
     args: &DevArgs,
     dir: &DataDir,
     registry: &mut Registry,
     roles: &sandbox::Roles,
     platform: &Identity,
-) -> Result<Vec<api::registry::Source>> {
+) -> Result<String> {
     let s3 = dir.join("s3");
     let (account, _) = demo::account(registry).await?;
     demo::grant_roles(roles, &account, &platform.arn);
@@ -219,19 +219,20 @@ async fn set_up_demo(
         demo::put_samples(&s3, today)?;
         std::fs::write(&marker, today.to_string())?;
     }
-    demo::sources(registry, &account).await
+    demo::sources(registry, &account).await?;
+    Ok(account.name)
 }
 
 /// Shows files as they come to rest, until the end that the arguments set.
 async fn watch(
     args: &DevArgs,
     registry: &mut Registry,
-    sources: Vec<api::registry::Source>,
+    account: String,
     settled: SystemTime,
     parts: &[Part],
     shutdown: &CancellationToken,
 ) -> Result<Look> {
-    let mut watch = Watch::new(sources);
+    let mut watch = Watch::new(account);
     let mut told = false;
     loop {
         let look = watch.look(registry, settled).await?;

@@ -5,13 +5,13 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 use api::client::Registry;
-use api::registry::{File, FileState, GetSourceRequest, Source};
+use api::registry::{File, FileState, SourceState};
 
-use crate::client::{all_files, file_line, refused};
+use crate::client::{all_files, all_sources, file_line};
 
-/// The state of every file of the watched sources.
+/// The state of every file of the account's sources.
 pub(super) struct Watch {
-    sources: Vec<Source>,
+    account: String,
     shown: BTreeMap<(String, u32), FileState>,
 }
 
@@ -23,27 +23,27 @@ pub(super) struct Look {
     pub news: Vec<String>,
     /// Files that are being read, as one line; none where there are none.
     pub(crate) running: Option<String>,
-    /// True where every file is finished, and every source was scanned since the given time without a failure.
+    /// True where every file is finished, and every active source was scanned since the given time without a failure.
     pub at_rest: bool,
 }
 
 impl Watch {
-    /// Watches these sources.
-    pub(super) fn new(sources: Vec<Source>) -> Self {
-        Self { sources, shown: BTreeMap::new() }
+    /// Watches the sources of `accounts/{account}`, those that are created meanwhile, too.
+    pub(super) fn new(account: String) -> Self {
+        Self { account, shown: BTreeMap::new() }
     }
 
     /// Looks once. A scan counts that ended at or after `settled`.
     pub(super) async fn look(&mut self, registry: &mut Registry, settled: SystemTime) -> Result<Look> {
         let mut look = Look { files: Vec::new(), news: Vec::new(), running: None, at_rest: true };
-        for source in &self.sources {
-            let request = GetSourceRequest { name: source.name.clone() };
-            let now = registry.get_source(request).await.map_err(refused)?.into_inner().source;
+        for source in all_sources(registry, &self.account).await? {
+            let is_active = source.state() == SourceState::Active;
             // The scan is looked at before the files: what it found is in the files seen after it.
-            let scanned = now.and_then(|one| one.discovery).is_some_and(|discovery| {
-                let ended = discovery.last_scan_time.and_then(|time| SystemTime::try_from(time).ok());
-                discovery.error.is_none() && ended.is_some_and(|ended| ended >= settled)
-            });
+            let scanned = !is_active
+                || source.discovery.is_some_and(|discovery| {
+                    let ended = discovery.last_scan_time.and_then(|time| SystemTime::try_from(time).ok());
+                    discovery.error.is_none() && ended.is_some_and(|ended| ended >= settled)
+                });
             let files = all_files(registry, &source.name).await?;
             look.at_rest &= scanned && files.iter().all(|file| is_finished(file.state()));
             look.files.extend(files);

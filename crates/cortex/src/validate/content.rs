@@ -53,8 +53,7 @@ impl Contents {
     }
 
     fn object(&self, bucket: &str, key: &str) -> Result<Content, BucketError> {
-        let identity =
-            self.identity.get_or_init(|| self.runtime.block_on(Identity::of_environment()));
+        let identity = self.identity.get_or_init(|| self.runtime.block_on(Identity::of_environment()));
         let (opened, version) = self.runtime.block_on(identity.open(bucket, key))?;
         Ok(Content::Object { bucket: opened, key: key.to_owned(), version, runtime: self.runtime.clone() })
     }

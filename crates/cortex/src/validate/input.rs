@@ -116,9 +116,13 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
         let found: Vec<String> = of(dir.path()).iter().map(Input::name).collect();
-        let expected = ["a.csv", "b/1.csv", "b/2.csv"].map(|name| dir.path().join(name).display().to_string());
+        let expected =
+            ["a.csv", "b/1.csv", "b/2.csv"].map(|name| dir.path().join(name).display().to_string());
         assert_eq!(found, expected);
-        assert!(matches!(of(&dir.path().join(".hidden"))[0], Input::Path(_)), "what is named itself is meant");
+        assert!(
+            matches!(of(&dir.path().join(".hidden"))[0], Input::Path(_)),
+            "what is named itself is meant"
+        );
     }
 
     #[test]

@@ -23,10 +23,17 @@ type Lines = BufWriter<Box<dyn Write + Send>>;
 /// Refuses outputs that would be mixed up with each other or written over an input.
 pub(crate) fn check(args: &ValidateArgs) -> Result<(), UsageError> {
     let stdout = |path: &Option<std::path::PathBuf>| path.as_deref() == Some(Path::new("-"));
-    let takers = [("--json", args.json), ("--records -", stdout(&args.records)), ("--rejects -", stdout(&args.rejects))];
+    let takers = [
+        ("--json", args.json),
+        ("--records -", stdout(&args.records)),
+        ("--rejects -", stdout(&args.rejects)),
+    ];
     let takers: Vec<&str> = takers.iter().filter(|(_, takes)| *takes).map(|(name, _)| *name).collect();
     if takers.len() > 1 {
-        return Err(UsageError(format!("{} all write to standard output; name a file for one", takers.join(" and "))));
+        return Err(UsageError(format!(
+            "{} all write to standard output; name a file for one",
+            takers.join(" and ")
+        )));
     }
     if args.records.is_some() && args.records == args.rejects {
         return Err(UsageError("--records and --rejects name the same file; name two".to_owned()));

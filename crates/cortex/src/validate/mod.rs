@@ -46,7 +46,9 @@ impl Status {
         match report.outcome {
             Outcome::Accepted => Self::Valid,
             Outcome::AcceptedWithRejections => Self::SomeRejected,
-            Outcome::Unspecified | Outcome::Rejected | Outcome::Incomplete | Outcome::Superseded => Self::Refused,
+            Outcome::Unspecified | Outcome::Rejected | Outcome::Incomplete | Outcome::Superseded => {
+                Self::Refused
+            }
         }
     }
 }

@@ -64,7 +64,11 @@ impl Printer {
         self.rows += report.totals.rows;
         self.accepted += report.totals.accepted;
         self.rejected += report.totals.rejected;
-        self.print(&if self.json { format!("{}\n", as_json(name, report)) } else { as_text(name, report, found) })
+        self.print(&if self.json {
+            format!("{}\n", as_json(name, report))
+        } else {
+            as_text(name, report, found)
+        })
     }
 
     /// Sums up, where there was more than one file.
@@ -73,7 +77,8 @@ impl Printer {
         if self.json || files < 2 {
             return Ok(());
         }
-        let outcomes: Vec<String> = self.outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let outcomes: Vec<String> =
+            self.outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
         let (rows, accepted, rejected) = (self.rows, self.accepted, self.rejected);
         self.print(&format!(
             "{files} files: {}; {rows} rows: {accepted} accepted, {rejected} rejected\n",

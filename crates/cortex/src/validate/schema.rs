@@ -10,10 +10,12 @@ use crate::args::ValidateArgs;
 /// The dataset's own schema, or the file's, which may leave the dataset to the flag.
 pub(crate) fn read(args: &ValidateArgs) -> Result<Schema> {
     let flag = args.dataset.as_deref().map(kind).transpose()?;
-    jiff::tz::TimeZone::get(&args.time_zone)
-        .map_err(|_| UsageError(format!("--time-zone {:?} is no IANA zone, such as Europe/Paris", args.time_zone)))?;
+    jiff::tz::TimeZone::get(&args.time_zone).map_err(|_| {
+        UsageError(format!("--time-zone {:?} is no IANA zone, such as Europe/Paris", args.time_zone))
+    })?;
     let Some(path) = &args.schema else {
-        let kind = flag.ok_or_else(|| UsageError("give --dataset, or a --schema that names it".to_owned()))?;
+        let kind =
+            flag.ok_or_else(|| UsageError("give --dataset, or a --schema that names it".to_owned()))?;
         return Ok(Schema::default_for(kind));
     };
     let usage = |reason: String| UsageError(format!("--schema {}: {reason}", path.display()));
