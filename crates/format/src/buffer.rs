@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::memchr2;
 
 use crate::decompress::{Document, Stream};
+use crate::utf16::{self, Order, Utf16};
 use crate::{FileCode, ReadError};
 
 /// The least room a read is given.
@@ -13,7 +14,7 @@ const BLOCK: usize = 64 << 10;
 const KEPT: usize = 16 << 10;
 
 /// Bytes that were read and not yet consumed. Holds at most what its caller asks to be together (a row within its
-/// limit) and a block more.
+/// limit) and a block more. Bytes of UTF-16 are held as UTF-8; positions are still those of the file.
 pub(crate) struct Buffer {
     stream: Stream,
     bytes: Vec<u8>,
@@ -21,6 +22,11 @@ pub(crate) struct Buffer {
     end: usize,
     /// Position of `bytes[start]`, after decompression.
     position: u64,
+    /// Position of the byte that the stream gives next.
+    behind: u64,
+    /// Where the document is UTF-16.
+    utf16: Option<Utf16>,
+    converted: Vec<u8>,
     ended: bool,
     /// A failure that waits until the bytes before it are used up.
     stashed: Option<ReadError>,
@@ -36,6 +42,9 @@ impl Buffer {
             start: 0,
             end: 0,
             position: 0,
+            behind: 0,
+            utf16: None,
+            converted: Vec::new(),
             ended: false,
             stashed: None,
             kept: Vec::new(),
@@ -56,6 +65,8 @@ impl Buffer {
         if let Some(document) = &document {
             (self.start, self.end) = (0, 0);
             self.position = document.begins;
+            self.behind = document.begins;
+            self.utf16 = None;
             self.ended = false;
             self.stashed = None;
         }
@@ -74,8 +85,31 @@ impl Buffer {
 
     pub(crate) fn consume(&mut self, count: usize) {
         debug_assert!(count <= self.end - self.start);
+        self.position += match self.utf16 {
+            None => count as u64,
+            Some(_) => utf16::length(&self.bytes[self.start..self.start + count]),
+        };
         self.start += count;
-        self.position += count as u64;
+    }
+
+    /// Takes the document, of which nothing is consumed yet, as UTF-16.
+    pub(crate) fn convert_from(&mut self, order: Order) {
+        let read = self.data().to_vec();
+        let mut utf16 = Utf16::new(order);
+        self.converted.clear();
+        utf16.convert(&read, &mut self.converted);
+        self.utf16 = Some(utf16);
+        (self.start, self.end) = (0, 0);
+        self.append_converted();
+    }
+
+    fn append_converted(&mut self) {
+        if self.bytes.len() - self.end < self.converted.len() {
+            self.bytes.resize(self.end + self.converted.len(), 0);
+        }
+        let behind = self.end + self.converted.len();
+        self.bytes[self.end..behind].copy_from_slice(&self.converted);
+        self.end = behind;
     }
 
     /// Reads on; false where the document ends. [`Buffer::data`] keeps its start.
@@ -87,11 +121,42 @@ impl Buffer {
             return Ok(false);
         }
         self.make_room();
-        let behind = self.position + (self.end - self.start) as u64;
-        let read = self.stream.read(&mut self.bytes[self.end..], behind)?;
+        if self.utf16.is_some() {
+            return self.more_converted();
+        }
+        let read = self.stream.read(&mut self.bytes[self.end..], self.behind)?;
         self.end += read;
+        self.behind += read as u64;
         self.ended = read == 0;
         Ok(read > 0)
+    }
+
+    fn more_converted(&mut self) -> Result<bool, ReadError> {
+        loop {
+            // UTF-8 is longer by half at most, so that what is read fits once it is converted, with a character before.
+            let room = (self.bytes.len() - self.end - 8) / 2;
+            let raw = &mut self.bytes[self.end..][..room];
+            let read = self.stream.read(raw, self.behind)?;
+            self.behind += read as u64;
+            let Some(utf16) = &mut self.utf16 else { return Ok(false) };
+            self.converted.clear();
+            utf16.convert(&raw[..read], &mut self.converted);
+            if read == 0 {
+                self.ended = true;
+                if !utf16.end(&mut self.converted) {
+                    return Err(ReadError::file(
+                        FileCode::Truncated,
+                        self.behind,
+                        "the UTF-16 ends in the middle of a character",
+                        "upload the file again, completely",
+                    ));
+                }
+            }
+            self.append_converted();
+            if self.ended || !self.converted.is_empty() {
+                return Ok(!self.converted.is_empty());
+            }
+        }
     }
 
     fn make_room(&mut self) {
@@ -145,13 +210,21 @@ impl Buffer {
         loop {
             let wanted = position.saturating_sub(self.position);
             let there = self.data().len();
-            if wanted <= there as u64 {
-                self.consume(wanted as usize);
+            if position <= self.data_ends() {
+                let count = match self.utf16 {
+                    None => wanted as usize,
+                    Some(_) => utf16::offset(self.data(), wanted),
+                };
+                self.consume(count);
                 return Ok(());
             }
             if self.stream.seek(position)? {
                 (self.start, self.end) = (0, 0);
                 self.position = position;
+                self.behind = position;
+                if let Some(utf16) = &mut self.utf16 {
+                    utf16.forget();
+                }
                 self.ended = false;
                 self.stashed = None;
                 return Ok(());
@@ -165,6 +238,14 @@ impl Buffer {
                     "upload the file again under the same key",
                 ));
             }
+        }
+    }
+
+    /// Position behind the last byte of [`Buffer::data`].
+    fn data_ends(&self) -> u64 {
+        match self.utf16 {
+            None => self.behind,
+            Some(_) => self.position + utf16::length(self.data()),
         }
     }
 

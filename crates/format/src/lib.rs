@@ -9,6 +9,7 @@ mod json;
 mod rows;
 mod sniff;
 mod source;
+mod utf16;
 
 pub use decompress::Compression;
 pub use fault::{FileCode, FileFault, ReadError, RowFault};

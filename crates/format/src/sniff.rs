@@ -1,7 +1,10 @@
 //! What a document is: told by its first bytes, and by its name where they leave it open.
 
+use memchr::memchr2;
+
 use crate::buffer::Buffer;
 use crate::decompress::Compression;
+use crate::utf16::Order;
 use crate::{FileCode, ReadError};
 
 /// How many bytes are looked at, however the reads come.
@@ -49,8 +52,12 @@ pub(crate) enum Found {
     Json,
 }
 
-/// Tells the format, and leaves the buffer at the first byte of content: behind a byte order mark and blank lines.
+/// Tells the format, and leaves the buffer at the first byte of content: behind a byte order mark, blank lines, and a line
+/// that names the delimiter.
 pub(crate) fn sniff(buffer: &mut Buffer, name: &str) -> Result<Found, ReadError> {
+    if let Some(order) = Order::of_mark(buffer.peek(4)) {
+        buffer.convert_from(order);
+    }
     refuse_other_encodings(buffer, name)?;
     if buffer.peek(3).starts_with(b"\xef\xbb\xbf") {
         buffer.consume(3);
@@ -58,16 +65,12 @@ pub(crate) fn sniff(buffer: &mut Buffer, name: &str) -> Result<Found, ReadError>
     let rows = buffer.skip(|byte| byte == b'\n' || byte == b'\r')?;
     let named = Format::of_name(name);
     let position = buffer.position();
+    let packed = buffer.stream().compression() != Compression::None;
     let head = buffer.peek(HEAD);
     if !rows || (head.len() < HEAD && head.iter().all(u8::is_ascii_whitespace)) {
-        return Err(ReadError::file(
-            FileCode::EmptyFile,
-            position,
-            format!("`{name}` has nothing in it"),
-            "upload a file with a header and rows",
-        ));
+        return Err(empty(position, name));
     }
-    refuse_binary(head, name, named, position)?;
+    refuse_binary(head, name, named, position, packed)?;
     let json = looks_like_json(head, named);
     let mismatch = |is: &str| {
         Err(ReadError::file(
@@ -81,6 +84,9 @@ pub(crate) fn sniff(buffer: &mut Buffer, name: &str) -> Result<Found, ReadError>
         ))
     };
     match (named, json) {
+        (None | Some(Format::Csv | Format::Tsv), false) if separator_line(head).is_some() => {
+            delimiter_of_line(buffer, name)
+        }
         (None | Some(Format::Json), true) => Ok(Found::Json),
         (Some(Format::Csv | Format::Tsv), true) => mismatch("JSON"),
         (Some(Format::Json), false) => mismatch("no JSON objects"),
@@ -95,23 +101,60 @@ fn refuse_other_encodings(buffer: &mut Buffer, name: &str) -> Result<(), ReadErr
     let head = buffer.peek(TEXT);
     let head = &head[..head.len().min(TEXT)];
     let nul = |odd: usize| head.iter().skip(odd).step_by(2).filter(|&&byte| byte == 0).count();
-    let marked = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    let utf32 = head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff");
     // Latin text in UTF-16 has a NUL in every other byte, and nowhere else.
     let (even, odd) = (nul(0), nul(1));
-    let unmarked = even.max(odd) * 3 > head.len() && even.min(odd) == 0;
-    if marked || unmarked {
-        return Err(ReadError::file(
-            FileCode::UnsupportedEncoding,
-            position,
-            format!("`{name}` is in UTF-16"),
-            "save the file as UTF-8",
-        ));
-    }
-    Ok(())
+    let utf16 = even.max(odd) * 3 > head.len() && even.min(odd) == 0;
+    let encoding = match (utf32, utf16) {
+        (true, _) => "UTF-32",
+        (false, true) => "UTF-16 without a byte order mark",
+        (false, false) => return Ok(()),
+    };
+    Err(ReadError::file(
+        FileCode::UnsupportedEncoding,
+        position,
+        format!("`{name}` is in {encoding}"),
+        "save the file as UTF-8, or as UTF-16 with a byte order mark",
+    ))
 }
 
-/// First bytes of what is mistaken for a table often enough to be named.
-const KNOWN: [(&[u8], &str); 20] = [
+/// The delimiter that a line `sep=;` before the header names, as spreadsheets write it, and the line's length.
+fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
+    let line = &head[..memchr2(b'\n', b'\r', head).unwrap_or(head.len())];
+    let bare = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    let (word, delimiter) = bare.split_at_checked(4)?;
+    match delimiter {
+        [delimiter @ (b',' | b';' | b'\t' | b'|')] if word.eq_ignore_ascii_case(b"sep=") => {
+            Some((*delimiter, line.len()))
+        }
+        _ => None,
+    }
+}
+
+fn delimiter_of_line(buffer: &mut Buffer, name: &str) -> Result<Found, ReadError> {
+    let (delimiter, len) = separator_line(buffer.data()).unwrap_or((b',', 0));
+    buffer.consume(len);
+    if buffer.skip(|byte| byte == b'\n' || byte == b'\r')? {
+        return Ok(Found::Delimited(delimiter));
+    }
+    Err(empty(buffer.position(), name))
+}
+
+fn empty(position: u64, name: &str) -> ReadError {
+    ReadError::file(
+        FileCode::EmptyFile,
+        position,
+        format!("`{name}` has nothing in it"),
+        "upload a file with a header and rows",
+    )
+}
+
+/// First bytes of what is mistaken for a table often enough to be named; archives come first.
+const KNOWN: [(&[u8], &str); 18] = [
+    (b"\xfd7zXZ\0", "compressed by xz"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x1f\x9d", "compressed by compress"),
     (b"PAR1", "a Parquet file"),
     (b"Obj\x01", "an Avro file"),
     (b"ORC", "an ORC file"),
@@ -119,12 +162,6 @@ const KNOWN: [(&[u8], &str); 20] = [
     (b"FEA1", "a Feather file"),
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"\x28\xb5\x2f\xfd", "compressed by zstd, which is not read"),
-    (b"BZh", "compressed by bzip2, which is not read"),
-    (b"\xfd7zXZ\0", "compressed by xz, which is not read"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive, which is not read"),
-    (b"Rar!\x1a\x07", "a RAR archive, which is not read"),
-    (b"\x1f\x9d", "compressed by compress, which is not read"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
@@ -134,34 +171,54 @@ const KNOWN: [(&[u8], &str); 20] = [
     (b"MZ", "a program"),
 ];
 
-fn refuse_binary(head: &[u8], name: &str, named: Option<Format>, position: u64) -> Result<(), ReadError> {
-    if Compression::of_content(head) != Compression::None {
-        return Err(ReadError::file(
-            FileCode::NestedArchive,
-            position,
-            format!("`{name}` holds an archive in an archive"),
-            "upload the files of the inner archive themselves",
-        ));
-    }
+/// How many of them are archives.
+const ARCHIVES: usize = 4;
+
+fn refuse_binary(
+    head: &[u8],
+    name: &str,
+    named: Option<Format>,
+    position: u64,
+    packed: bool,
+) -> Result<(), ReadError> {
     let text = &head[..head.len().min(TEXT)];
     let control = |byte: u8| byte < b'\t' || (byte > b'\r' && byte < b' ');
     let binary = text.contains(&0);
-    let known = KNOWN.iter().find(|(magic, _)| head.starts_with(magic));
-    let known = known.filter(|_| !is_utf8(text) || text.iter().any(|&byte| control(byte)));
+    let archive = match Compression::of_content(head) {
+        Compression::None => archive(head),
+        _ => Some("an archive"),
+    };
+    let known = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| *what);
+    let known = archive.or(known).filter(|_| !is_utf8(text) || text.iter().any(|&byte| control(byte)));
     let what = match known {
-        Some((_, what)) => what,
+        Some(what) => what,
         None if is_markup(text) => "an XML or HTML document",
-        None if head.get(257..262) == Some(b"ustar") => "a tar archive, which is not read",
         None if binary => "binary data of an unknown kind",
         None => return Ok(()),
     };
+    if packed && archive.is_some() {
+        return Err(ReadError::file(
+            FileCode::NestedArchive,
+            position,
+            format!("`{name}` holds {what} in an archive"),
+            "upload the files of the inner archive themselves",
+        ));
+    }
     let code = if named.is_some() { FileCode::FormatMismatch } else { FileCode::UnknownFormat };
     Err(ReadError::file(
         code,
         position,
         format!("`{name}` is {what}"),
-        "upload CSV, TSV or JSON, as it is or in gzip or zip",
+        "upload CSV, TSV or JSON, as it is or in gzip, zip, zstd or bzip2",
     ))
+}
+
+/// An archive or a compression that is not read.
+fn archive(head: &[u8]) -> Option<&'static str> {
+    if head.get(257..262) == Some(b"ustar") {
+        return Some("a tar archive");
+    }
+    KNOWN.iter().take(ARCHIVES).find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| *what)
 }
 
 /// UTF-8, though it may have been cut in the middle of its last character.

@@ -5,42 +5,75 @@
 
 mod common;
 
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 
-use common::{Chunked, Kind, all_items, gzip, items_from, open, sample, zip};
+use common::{Chunked, Encoding, Kind, all_items, bzip2, gzip, items_from, open, sample, zip, zstd};
 use format::{Limits, Place};
 use proptest::prelude::*;
 
-/// Every file of the properties: its bytes and name.
-fn files() -> impl Strategy<Value = (Vec<u8>, String)> {
+/// A file of the properties: its bytes, its name, and what it holds once decompressed, but for a zip.
+#[derive(Debug, Clone)]
+struct File {
+    bytes: Vec<u8>,
+    name: String,
+    plain: Option<Vec<u8>>,
+    encoding: Encoding,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Packing {
+    None,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Zip,
+}
+
+const PACKINGS: [Packing; 5] = [Packing::None, Packing::Gzip, Packing::Zstd, Packing::Bzip2, Packing::Zip];
+
+fn file(rows: [&[Vec<String>]; 2], kind: Kind, encoding: Encoding, packing: Packing, dirty: bool) -> File {
+    let (text, name) = sample(kind, rows[0], dirty);
+    let plain = encoding.file(&text);
+    let halves = plain.split_at(plain.len() / 2);
+    let halves = [halves.0, halves.1];
+    let (bytes, ending) = match packing {
+        Packing::None => (plain.clone(), ""),
+        Packing::Gzip => (gzip(&halves), ".gz"),
+        Packing::Zstd => (zstd(&halves), ".zst"),
+        Packing::Bzip2 => (bzip2(&halves), ".bz2"),
+        Packing::Zip => {
+            let (second, second_name) = sample(kind, rows[1], !dirty);
+            let (third, third_name) = sample(kind.next(), rows[1], dirty);
+            let entries = [
+                (format!("a/{name}"), plain),
+                ("a/.hidden.csv".to_owned(), b"x".to_vec()),
+                (format!("b/{second_name}"), second),
+                ("empty.csv".to_owned(), Vec::new()),
+                ("blank.csv".to_owned(), b"\n\n".to_vec()),
+                (format!("c/{third_name}"), encoding.file(&third)),
+            ];
+            return File { bytes: zip(&entries), name: "all.zip".to_owned(), plain: None, encoding };
+        }
+    };
+    File { bytes, name: format!("{name}{ending}"), plain: Some(plain), encoding }
+}
+
+fn files() -> impl Strategy<Value = File> {
     let field = prop_oneof![
         "[a-z0-9 ]{0,6}",
         Just("naïve, \"quoted\"\r\nsecond line".to_owned()),
         Just("日本\n語".to_owned()),
+        Just("𝄞".to_owned()),
         Just("5\" pipe".to_owned()),
         Just("x,y;z\tw|v".to_owned()),
     ];
     let rows = prop::collection::vec(prop::collection::vec(field, 3), 0..12);
-    (rows.clone(), rows, prop::sample::select(Kind::ALL.to_vec()), any::<bool>(), any::<u8>()).prop_map(
-        |(first, second, kind, dirty, cut)| {
-            let (plain, name) = sample(kind, &first, dirty);
-            match cut % 4 {
-                0 => (gzip(&[&plain[..plain.len() / 2], &plain[plain.len() / 2..]]), format!("{name}.gz")),
-                1 => {
-                    let (other, other_name) = sample(kind, &second, !dirty);
-                    let (third, third_name) = sample(kind.next(), &second, dirty);
-                    let entries = [
-                        (format!("a/{name}"), plain),
-                        ("a/.hidden.csv".to_owned(), b"x".to_vec()),
-                        (format!("b/{other_name}"), other),
-                        ("empty.csv".to_owned(), Vec::new()),
-                        ("blank.csv".to_owned(), b"\n\n".to_vec()),
-                        (format!("c/{third_name}"), third),
-                    ];
-                    (zip(&entries), "all.zip".to_owned())
-                }
-                _ => (plain, name),
-            }
+    let kinds = prop::sample::select(Kind::ALL.to_vec());
+    let encodings = prop::sample::select(Encoding::ALL.to_vec());
+    let packings = prop::sample::select(PACKINGS.to_vec());
+    (rows.clone(), rows, kinds, encodings, packings, any::<bool>()).prop_map(
+        |(first, second, kind, encoding, packing, dirty)| {
+            file([&first, &second], kind, encoding, packing, dirty)
         },
     )
 }
@@ -49,7 +82,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn rows_do_not_depend_on_the_size_of_reads((bytes, name) in files(), sizes in prop::collection::vec(1_usize..40, 1..8)) {
+    fn rows_do_not_depend_on_the_size_of_reads(File { bytes, name, .. } in files(), sizes in prop::collection::vec(1_usize..40, 1..8)) {
         let limits = Limits { row_bytes: 200, ..Limits::default() };
         let at_once = all_items(Box::new(Cursor::new(bytes.clone())), &name, &limits);
         let in_pieces = all_items(Box::new(Chunked::new(bytes, sizes)), &name, &limits);
@@ -57,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn reading_goes_on_behind_any_row((bytes, name) in files(), sizes in prop::collection::vec(1_usize..4000, 1..8)) {
+    fn reading_goes_on_behind_any_row(File { bytes, name, .. } in files(), sizes in prop::collection::vec(1_usize..4000, 1..8)) {
         let limits = Limits { row_bytes: 200, ..Limits::default() };
         let whole = all_items(Box::new(Cursor::new(bytes.clone())), &name, &limits);
         for (index, item) in whole.iter().enumerate() {
@@ -71,33 +104,25 @@ proptest! {
     }
 
     #[test]
-    fn a_position_is_where_the_bytes_of_the_row_stand((bytes, name) in files()) {
+    fn a_position_is_where_the_bytes_of_the_row_stand(File { bytes, name, plain, encoding } in files()) {
         let limits = Limits { row_bytes: 200, ..Limits::default() };
-        let plain = if name.ends_with(".zip") {
-            Vec::new()
-        } else if name.ends_with(".gz") {
-            let mut plain = Vec::new();
-            flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).unwrap();
-            plain
-        } else {
-            bytes.clone()
-        };
+        let Some(plain) = plain else { return Ok(()) };
         for item in all_items(Box::new(Cursor::new(bytes)), &name, &limits) {
-            if let (Some((position, raw)), false) = (item.raw(), plain.is_empty()) {
-                prop_assert!(plain[position as usize..].starts_with(raw), "{}", item.line());
+            if let Some((position, raw)) = item.raw().filter(|(_, raw)| std::str::from_utf8(raw).is_ok()) {
+                prop_assert!(plain[position as usize..].starts_with(&encoding.encode(raw)), "{}", item.line());
             }
         }
     }
 
     #[test]
-    fn no_input_panics(bytes in prop::collection::vec(prop_oneof![Just(b'"'), Just(b','), Just(b'\n'), Just(b'{'), Just(b'}'), Just(b'['), Just(b']'), Just(b'\\'), Just(b'a'), any::<u8>()], 0..200), name in prop::sample::select(vec!["a.csv", "a.tsv", "a.json", "a", "a.csv.gz", "a.zip"]), magic in prop::sample::select(vec![&b""[..], b"\x1f\x8b\x08\0", b"PK\x03\x04", b"PK\x05\x06"])) {
+    fn no_input_panics(bytes in prop::collection::vec(prop_oneof![Just(b'"'), Just(b','), Just(b'\n'), Just(b'{'), Just(b'}'), Just(b'['), Just(b']'), Just(b'\\'), Just(b'a'), any::<u8>()], 0..200), name in prop::sample::select(vec!["a.csv", "a.tsv", "a.json", "a", "a.csv.gz", "a.zip", "a.csv.zst", "a.csv.bz2"]), magic in prop::sample::select(vec![&b""[..], b"\x1f\x8b\x08\0", b"PK\x03\x04", b"PK\x05\x06", b"\x28\xb5\x2f\xfd", b"BZh91AY&SY", b"\xff\xfe", b"\xfe\xff"])) {
         let mut input = magic.to_vec();
         input.extend(bytes);
         all_items(Box::new(Chunked::new(input, vec![7])), name, &Limits { row_bytes: 64, ..Limits::default() });
     }
 
     #[test]
-    fn a_damaged_archive_never_panics_nor_runs_on(at in 0_usize..4000, with in any::<u8>(), (bytes, name) in files()) {
+    fn a_damaged_archive_never_panics_nor_runs_on(at in 0_usize..4000, with in any::<u8>(), File { bytes, name, .. } in files()) {
         let mut bytes = bytes;
         if let Some(byte) = bytes.get_mut(at) { *byte = with; }
         all_items(Box::new(Cursor::new(bytes)), &name, &Limits { row_bytes: 200, ..Limits::default() });
@@ -115,6 +140,30 @@ proptest! {
         let seen = all_items(Box::new(Cursor::new(bytes)), "x.csv", &Limits::default());
         let fields: Vec<Vec<String>> = seen.iter().filter_map(|item| item.fields()).collect();
         prop_assert_eq!(fields, rows);
+    }
+}
+
+#[test]
+fn rows_are_the_same_wherever_the_input_is_cut_in_two() {
+    let row = |fields: [&str; 3]| fields.map(str::to_owned).to_vec();
+    let rows = [row(["é, \"x\"\r\ny", "𝄞", ""]), row(["1", "5\" pipe", "日"]), row(["a", "b", "c"])];
+    let limits = Limits { row_bytes: 120, ..Limits::default() };
+    for kind in Kind::ALL {
+        for encoding in Encoding::ALL {
+            for packing in PACKINGS {
+                let File { bytes, name, .. } = file([&rows, &rows[..1]], kind, encoding, packing, true);
+                let whole = all_items(Box::new(Cursor::new(bytes.clone())), &name, &limits);
+                assert!(whole.len() > 4, "{name} {encoding:?}: {whole:?}");
+                for cut in 1..bytes.len() {
+                    let in_two = Chunked::new(bytes.clone(), vec![cut, usize::MAX]);
+                    assert_eq!(
+                        all_items(Box::new(in_two), &name, &limits),
+                        whole,
+                        "{name} {encoding:?} cut at {cut}"
+                    );
+                }
+            }
+        }
     }
 }
 

@@ -1,75 +1,69 @@
 //! gzip, all members of it.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
-use crate::source::Source;
-use crate::{FileCode, ReadError};
+use super::counted::Counted;
 
-const BLOCK: usize = 64 << 10;
-
+/// Members one after another, and zero bytes behind the last (block devices and tapes leave them), as gzip itself reads.
 pub(super) struct Gzip {
-    decoder: MultiGzDecoder<Counted>,
+    /// None at the end.
+    member: Option<GzDecoder<Counted>>,
+    /// What is left of the input at the end.
+    rest: Option<Counted>,
 }
 
 impl Gzip {
-    pub(super) fn new(source: Source) -> Self {
-        let input = Counted { input: BufReader::with_capacity(BLOCK, source), consumed: 0 };
-        Self { decoder: MultiGzDecoder::new(input) }
+    pub(super) fn new(input: Counted) -> Self {
+        Self { member: Some(GzDecoder::new(input)), rest: None }
     }
 
-    pub(super) fn consumed(&self) -> u64 {
-        self.decoder.get_ref().consumed
+    pub(super) fn input(&mut self) -> Option<&mut Counted> {
+        self.member.as_mut().map(GzDecoder::get_mut).or(self.rest.as_mut())
     }
 
-    pub(super) fn read(&mut self, into: &mut [u8], position: u64) -> Result<usize, ReadError> {
-        self.decoder.read(into).map_err(|error| {
-            let failure = self.decoder.get_mut().input.get_mut().failure();
-            failure.unwrap_or_else(|| fault(&error, position))
-        })
+    /// Goes on with the next member; false where there is none.
+    fn next_member(&mut self) -> io::Result<bool> {
+        let Some(member) = self.member.take() else { return Ok(false) };
+        let mut input = member.into_inner();
+        let more = skip_zeros(&mut input);
+        match more {
+            Ok(true) => self.member = Some(GzDecoder::new(input)),
+            Ok(false) | Err(_) => self.rest = Some(input),
+        }
+        more
     }
 }
 
-/// Counts what the decoder has used, which does not depend on how much was read ahead.
-struct Counted {
-    input: BufReader<Source>,
-    consumed: u64,
-}
-
-impl Read for Counted {
+impl Read for Gzip {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(into)?;
-        self.consumed += read as u64;
-        Ok(read)
+        loop {
+            let Some(member) = &mut self.member else { return Ok(0) };
+            let read = member.read(into)?;
+            if read > 0 || into.is_empty() || !self.next_member()? {
+                return Ok(read);
+            }
+        }
     }
 }
 
-impl BufRead for Counted {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.input.fill_buf()
+/// False where nothing else follows.
+fn skip_zeros(input: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = input.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        match bytes.iter().position(|&byte| byte != 0) {
+            Some(zeros) => {
+                input.consume(zeros);
+                return Ok(true);
+            }
+            None => {
+                let zeros = bytes.len();
+                input.consume(zeros);
+            }
+        }
     }
-
-    fn consume(&mut self, count: usize) {
-        self.consumed += count as u64;
-        self.input.consume(count);
-    }
-}
-
-/// What a decoder's error means that the object did not raise.
-fn fault(error: &io::Error, position: u64) -> ReadError {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        return ReadError::file(
-            FileCode::Truncated,
-            position,
-            "the compressed data of the gzip ends too early",
-            "upload the file again, completely",
-        );
-    }
-    ReadError::file(
-        FileCode::CorruptArchive,
-        position,
-        format!("the compressed data of the gzip is damaged: {error}"),
-        "compress and upload the file again",
-    )
 }

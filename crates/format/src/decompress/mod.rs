@@ -1,10 +1,14 @@
-//! From the object's bytes to those of its documents: the object itself, what a gzip holds, or each entry of a zip.
+//! From the object's bytes to those of its documents: the object itself, what a gzip, zstd or bzip2 holds, or each entry
+//! of a zip.
 
+mod coded;
+mod counted;
 mod gzip;
 mod zip;
 
 use std::io::{Read, Seek, SeekFrom};
 
+use self::coded::Coded;
 use crate::source::{Object, Source};
 use crate::{FileCode, Limits, ReadError};
 
@@ -17,15 +21,24 @@ pub enum Compression {
     Gzip,
     /// A zip archive of one or more entries.
     Zip,
+    /// zstd, of one or more frames.
+    Zstd,
+    /// bzip2, of one or more streams.
+    Bzip2,
 }
 
+/// Bytes by which a compression is told.
+pub(crate) const MAGIC: usize = 10;
+
 impl Compression {
-    /// `none`, `gzip` or `zip`.
+    /// `none`, `gzip`, `zip`, `zstd` or `bzip2`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Gzip => "gzip",
             Self::Zip => "zip",
+            Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
         }
     }
 
@@ -34,13 +47,29 @@ impl Compression {
         match head {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Self::Zip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            // A header may begin with `BZh`: what follows is the mark of a block, or of a stream without any.
+            [b'B', b'Z', b'h', b'1'..=b'9', mark @ ..]
+                if mark.starts_with(b"1AY&SY") || mark.starts_with(b"\x17\x72\x45\x38\x50\x90") =>
+            {
+                Self::Bzip2
+            }
             _ => Self::None,
         }
     }
 
     /// What a name says, and the name of what is inside.
     fn of_name(name: &str) -> (Option<Self>, &str) {
-        for (ending, compression) in [(".gz", Self::Gzip), (".gzip", Self::Gzip), (".zip", Self::Zip)] {
+        const ENDINGS: [(&str, Compression); 7] = [
+            (".gz", Compression::Gzip),
+            (".gzip", Compression::Gzip),
+            (".zip", Compression::Zip),
+            (".zst", Compression::Zstd),
+            (".zstd", Compression::Zstd),
+            (".bz2", Compression::Bzip2),
+            (".bzip2", Compression::Bzip2),
+        ];
+        for (ending, compression) in ENDINGS {
             let at = name.len().saturating_sub(ending.len());
             if name.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(ending)) {
                 return (Some(compression), &name[..at]);
@@ -70,14 +99,14 @@ pub(crate) struct Stream {
 
 enum Kind {
     Plain(Source),
-    Gzip(Box<gzip::Gzip>),
+    Coded(coded::Coded),
     Zip(zip::Zip),
 }
 
 impl Stream {
     pub(crate) fn open(object: Box<dyn Object>, name: &str, limits: &Limits) -> Result<Self, ReadError> {
         let mut source = Source::new(object);
-        let head = source.peek(8)?;
+        let head = source.peek(MAGIC)?;
         let (named, inner_name) = Compression::of_name(name);
         let found = Compression::of_content(head);
         if let Some(named) = named
@@ -93,7 +122,9 @@ impl Stream {
         }
         let kind = match found {
             Compression::None => Kind::Plain(source),
-            Compression::Gzip => Kind::Gzip(Box::new(gzip::Gzip::new(source))),
+            Compression::Gzip => Kind::Coded(Coded::gzip(source)),
+            Compression::Zstd => Kind::Coded(Coded::zstd(source)?),
+            Compression::Bzip2 => Kind::Coded(Coded::bzip2(source)),
             Compression::Zip => Kind::Zip(zip::Zip::open(source, limits)?),
         };
         Ok(Self {
@@ -106,9 +137,9 @@ impl Stream {
     }
 
     pub(crate) fn compression(&self) -> Compression {
-        match self.kind {
+        match &self.kind {
             Kind::Plain(_) => Compression::None,
-            Kind::Gzip(_) => Compression::Gzip,
+            Kind::Coded(coded) => coded.compression(),
             Kind::Zip(_) => Compression::Zip,
         }
     }
@@ -138,7 +169,7 @@ impl Stream {
     pub(crate) fn read(&mut self, into: &mut [u8], position: u64) -> Result<usize, ReadError> {
         let (read, consumed) = match &mut self.kind {
             Kind::Plain(source) => return source.read(into).map_err(|error| source.own(error)),
-            Kind::Gzip(gzip) => (gzip.read(into, position)?, gzip.consumed()),
+            Kind::Coded(coded) => (coded.read(into, position)?, coded.consumed()),
             Kind::Zip(zip) => (zip.read(into, position)?, zip.consumed()),
         };
         let produced = position + read as u64;

@@ -36,6 +36,10 @@ fn of_objects(head: &[u8], limits: &Limits) -> Layout {
         let several_on_one_line = first[end..].trim_ascii_start().starts_with(b"{");
         return if several_on_one_line { Layout::Sequence } else { Layout::Lines };
     }
+    if end_of_first_line.is_none() && head.len() > limits.row_bytes {
+        // Longer than a row may be: as a line of its own it costs that line.
+        return Layout::Lines;
+    }
     // The first line is no whole object: pretty-printed, or the broken first of many lines.
     let second = rest.trim_ascii_start();
     let second = &second[..memchr2(b'\n', b'\r', second).unwrap_or(second.len())];

@@ -235,6 +235,63 @@ pub(crate) fn gzip(pieces: &[&[u8]]) -> Vec<u8> {
     out
 }
 
+/// A zstd of one frame a piece, with a frame to be skipped between them.
+pub(crate) fn zstd(pieces: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for piece in pieces {
+        out.extend_from_slice(&::zstd::encode_all(*piece, 1).unwrap());
+        out.extend_from_slice(b"\x50\x2a\x4d\x18\x03\0\0\0abc");
+    }
+    out
+}
+
+/// A bzip2 of one stream a piece.
+pub(crate) fn bzip2(pieces: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for piece in pieces {
+        let mut encoder = ::bzip2::write::BzEncoder::new(&mut out, ::bzip2::Compression::fast());
+        encoder.write_all(piece).unwrap();
+        encoder.finish().unwrap();
+    }
+    out
+}
+
+/// How the text of a file is encoded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Encoding {
+    Utf8,
+    Utf16Le,
+    Utf16Be,
+}
+
+impl Encoding {
+    pub(crate) const ALL: [Encoding; 3] = [Encoding::Utf8, Encoding::Utf16Le, Encoding::Utf16Be];
+
+    /// The text with a byte order mark, where the encoding needs one; bytes that are no text become lone surrogates.
+    pub(crate) fn file(self, text: &[u8]) -> Vec<u8> {
+        match (self, text.starts_with("\u{feff}".as_bytes())) {
+            (Self::Utf8, _) => text.to_vec(),
+            (_, true) => self.encode(text),
+            (_, false) => self.encode(&["\u{feff}".as_bytes(), text].concat()),
+        }
+    }
+
+    pub(crate) fn encode(self, text: &[u8]) -> Vec<u8> {
+        if self == Self::Utf8 {
+            return text.to_vec();
+        }
+        let mut units: Vec<u16> = Vec::new();
+        for chunk in text.utf8_chunks() {
+            units.extend(chunk.valid().encode_utf16());
+            if !chunk.invalid().is_empty() {
+                units.push(0xd800);
+            }
+        }
+        let bytes = |unit: &u16| if self == Self::Utf16Le { unit.to_le_bytes() } else { unit.to_be_bytes() };
+        units.iter().flat_map(bytes).collect()
+    }
+}
+
 /// A zip; every other entry is stored, the rest deflated.
 pub(crate) fn zip<N: AsRef<str>>(entries: &[(N, Vec<u8>)]) -> Vec<u8> {
     let mut writer = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
