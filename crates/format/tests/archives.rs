@@ -1,13 +1,15 @@
-//! gzip and zip: whole, cut off, damaged, encrypted, nested and bombs.
+//! gzip, zip, zstd and bzip2: whole, cut off, damaged, encrypted, nested and bombs.
 
 // Functions beside the tests are part of them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
-use std::io::{Cursor, ErrorKind};
+use std::io::{Cursor, ErrorKind, Write};
 
-use common::{Failing, Seen, all_items, fault, gzip, items_from, lines, lines_within, open, zip};
+use common::{
+    Failing, Seen, all_items, bzip2, fault, gzip, items_from, lines, lines_within, open, zip, zstd,
+};
 use format::{Compression, Limits, Place};
 
 fn rows(count: usize) -> Vec<u8> {
@@ -20,28 +22,85 @@ fn rows(count: usize) -> Vec<u8> {
     csv.into_bytes()
 }
 
+/// What is compressed as a whole: its writer, the ending of its name, and what it is told to be.
+type Packer = (fn(&[&[u8]]) -> Vec<u8>, &'static str, Compression);
+
+const PACKERS: [Packer; 3] =
+    [(gzip, "gz", Compression::Gzip), (zstd, "zst", Compression::Zstd), (bzip2, "bz2", Compression::Bzip2)];
+
 #[test]
-fn gzip_is_read_to_its_last_member() {
-    let bytes = gzip(&[b"a,b\n1,", b"2\n", b"", b"3,4\n"]);
-    for name in ["x.csv.gz", "x.csv", "x"] {
-        assert_eq!(lines(&bytes, name), ["header a|b", "1@4 1|2", "2@8 3|4"]);
+fn every_member_frame_and_stream_is_read() {
+    for (pack, ending, compression) in PACKERS {
+        let bytes = pack(&[b"a,b\n1,", b"2\n", b"", b"3,4\n"]);
+        for name in [&format!("x.csv.{ending}"), &format!("x.{}", ending.to_uppercase()), "x.csv", "x"] {
+            assert_eq!(lines(&bytes, name), ["header a|b", "1@4 1|2", "2@8 3|4"], "{name}");
+        }
+        assert_eq!(open(&bytes, "x").unwrap().compression(), compression);
+        for (_, other, _) in PACKERS.iter().filter(|(_, other, _)| *other != ending) {
+            assert_eq!(fault(&bytes, &format!("x.csv.{other}")), "format_mismatch@0", "{ending} as {other}");
+        }
     }
-    assert_eq!(open(&bytes, "x.csv.gz").unwrap().compression(), Compression::Gzip);
 }
 
 #[test]
-fn a_gzip_cut_off_gives_the_rows_before_the_cut() {
+fn what_is_cut_off_gives_the_rows_before_the_cut() {
     let whole = rows(50_000);
-    let bytes = gzip(&[&whole]);
-    for cut in [bytes.len() - 1, bytes.len() - 9, bytes.len() / 2] {
-        let seen = all_items(Box::new(Cursor::new(bytes[..cut].to_vec())), "x.csv.gz", &Limits::default());
-        let (last, before) = seen.split_last().unwrap();
-        assert!(matches!(last, Seen::Fault { code: "truncated", .. }), "{}", last.line());
-        let complete = all_items(Box::new(Cursor::new(whole.clone())), "x.csv", &Limits::default());
-        assert!(before.len() > 20_000, "{}", before.len());
-        assert_eq!(before, &complete[..before.len()]);
+    let complete = all_items(Box::new(Cursor::new(whole.clone())), "x.csv", &Limits::default());
+    for (pack, ending, _) in PACKERS {
+        let bytes = pack(&[&whole[..whole.len() / 2], &whole[whole.len() / 2..]]);
+        let name = format!("x.csv.{ending}");
+        // The zstd ends in a frame that is skipped.
+        for cut in [bytes.len() - 1, bytes.len() - 12, bytes.len() * 3 / 4] {
+            let seen = all_items(Box::new(Cursor::new(bytes[..cut].to_vec())), &name, &Limits::default());
+            let (last, before) = seen.split_last().unwrap();
+            assert!(matches!(last, Seen::Fault { code: "truncated", .. }), "{name} {cut}: {}", last.line());
+            assert!(before.len() > 20_000, "{name}: {}", before.len());
+            assert_eq!(before, &complete[..before.len()]);
+        }
+        assert_eq!(fault(&bytes[..5], &name).split('@').next(), Some("truncated"), "{name}");
     }
-    assert_eq!(fault(&bytes[..5], "x.csv.gz"), "truncated@0");
+}
+
+#[test]
+fn what_is_damaged_is_corrupt() {
+    for (pack, ending, _) in PACKERS {
+        let whole = pack(&[&rows(20_000)]);
+        let mut middle = whole.clone();
+        let at = middle.len() / 2;
+        middle[at] ^= 0x55;
+        assert!(fault(&middle, "x").starts_with("corrupt_archive@"), "{ending}: {}", fault(&middle, "x"));
+        let followed = [whole.as_slice(), b"something else behind the last member"].concat();
+        assert!(fault(&followed, "x").starts_with("corrupt_archive@"), "{ending}");
+    }
+}
+
+#[test]
+fn zeros_behind_a_gzip_are_padding() {
+    let mut bytes = gzip(&[b"a\n1\n"]);
+    bytes.resize(100_000, 0);
+    assert_eq!(lines(&bytes, "x.csv.gz"), ["header a", "1@2 1"]);
+    bytes.extend(gzip(&[b"2\n"]));
+    assert_eq!(lines(&bytes, "x.csv.gz"), ["header a", "1@2 1", "2@4 2"]);
+}
+
+#[test]
+fn members_with_nothing_in_them_are_passed_over() {
+    let empty = gzip(&[b""]).repeat(200_000);
+    let bytes = [gzip(&[b"a\n"]), empty, gzip(&[b"1\n"])].concat();
+    assert_eq!(lines(&bytes, "x.csv.gz"), ["header a", "1@2 1"]);
+}
+
+#[test]
+fn a_zstd_that_needs_too_wide_a_window_is_told() {
+    let mut encoder = ::zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(26).unwrap();
+    encoder.write_all(b"a\n1\n").unwrap();
+    let bytes = encoder.finish().unwrap();
+    assert_eq!(fault(&bytes, "x.csv.zst"), "expansion_limit@0");
+    let mut encoder = ::zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(25).unwrap();
+    encoder.write_all(b"a\n1\n").unwrap();
+    assert_eq!(lines(&encoder.finish().unwrap(), "x.csv.zst"), ["header a", "1@2 1"]);
 }
 
 #[test]
@@ -58,7 +117,13 @@ fn damaged_gzip_is_told_from_a_cut() {
 #[test]
 fn the_objects_own_errors_come_through_as_they_are() {
     let csv = rows(50_000);
-    let files = [(csv.clone(), "x.csv"), (gzip(&[&csv]), "x.csv.gz"), (zip(&[("x.csv", csv)]), "x.zip")];
+    let files = [
+        (csv.clone(), "x.csv"),
+        (gzip(&[&csv]), "x.csv.gz"),
+        (zstd(&[&csv]), "x.csv.zst"),
+        (bzip2(&[&csv]), "x.csv.bz2"),
+        (zip(&[("x.csv", csv)]), "x.zip"),
+    ];
     for (bytes, name) in files {
         for kind in [ErrorKind::UnexpectedEof, ErrorKind::InvalidInput, ErrorKind::ConnectionReset] {
             for left in [0, 4, 100, bytes.len() / 2, bytes.len() - 1] {
@@ -189,11 +254,47 @@ fn what_expands_without_measure_is_stopped() {
     let limits =
         Limits { expansion_ratio: 100, expansion_floor: 1 << 20, row_bytes: 1 << 16, ..Limits::default() };
     let csv = [b"a\n".to_vec(), bomb].concat();
-    for (bytes, name) in [(gzip(&[&csv]), "x.csv.gz"), (zip(&[("x.csv", csv.clone())]), "x.zip")] {
+    let files = [
+        (gzip(&[&csv]), "x.csv.gz"),
+        (zip(&[("x.csv", csv.clone())]), "x.zip"),
+        (zstd(&[&csv]), "x.csv.zst"),
+        (bzip2(&[&csv]), "x.csv.bz2"),
+    ];
+    for (bytes, name) in files {
         let seen = lines_within(&bytes, name, &limits);
         assert!(seen.last().unwrap().starts_with("expansion_limit@"), "{name}");
-        let allowed = Limits { expansion_ratio: 2_000, ..limits.clone() };
+        let allowed = Limits { expansion_ratio: 1_000_000, ..limits.clone() };
         assert!(lines_within(&bytes, name, &allowed).last().unwrap().contains("row_too_large"));
+    }
+}
+
+#[test]
+fn entries_that_share_their_bytes_do_not_count_them_twice() {
+    // Each entry is within the ratio by itself: all of them are the same bytes of the archive.
+    let csv = [b"a\n".to_vec(), b"0123456789abcdef\n".repeat(4 << 10)].concat();
+    let one = zip(&[("x.csv", csv.clone())]);
+    let directory = memchr::memmem::find(&one, b"PK\x01\x02").unwrap();
+    let end = memchr::memmem::find(&one, b"PK\x05\x06").unwrap();
+    let (data, record) = (&one[..directory], &one[directory..end]);
+    let mut bytes = [data, &record.repeat(200), &one[end..]].concat();
+    let end = bytes.len() - 22;
+    for at in [8, 10] {
+        bytes[end + at..][..2].copy_from_slice(&200_u16.to_le_bytes());
+    }
+    bytes[end + 12..][..4].copy_from_slice(&((record.len() * 200) as u32).to_le_bytes());
+    let limits = Limits { expansion_ratio: 1_000, expansion_floor: 1 << 20, ..Limits::default() };
+    assert!(lines_within(&one, "x.zip", &limits).last().unwrap().contains("0123456789abcdef"));
+    assert!(lines_within(&bytes, "x.zip", &limits).last().unwrap().starts_with("expansion_limit@"));
+}
+
+#[test]
+fn names_that_point_elsewhere_are_names_and_nothing_more() {
+    for name in ["../../etc/passwd", "/etc/passwd", "..\\..\\passwd", "a\u{0}b", "C:/x.csv"] {
+        let seen = lines(&zip(&[(name, b"a\n1\n".to_vec())]), "x.zip");
+        // A part `..` begins with a dot, as hidden files do.
+        let expected: &[&str] =
+            if name.starts_with("..") { &["empty_file@0"] } else { &["header a", "1@2 1"] };
+        assert_eq!(seen, expected, "{name}");
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Compression {
     Bzip2,
 }
 
+/// What follows the head of a bzip2: a block, or the end of a stream without any.
+const BZIP2_MARKS: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
+
 /// Bytes by which a compression is told.
 pub(crate) const MAGIC: usize = 10;
 
@@ -49,11 +52,7 @@ impl Compression {
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Self::Zip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             // A header may begin with `BZh`: what follows is the mark of a block, or of a stream without any.
-            [b'B', b'Z', b'h', b'1'..=b'9', mark @ ..]
-                if mark.starts_with(b"1AY&SY") || mark.starts_with(b"\x17\x72\x45\x38\x50\x90") =>
-            {
-                Self::Bzip2
-            }
+            [b'B', b'Z', b'h', b'1'..=b'9', mark @ ..] if begins_alike(mark, &BZIP2_MARKS) => Self::Bzip2,
             _ => Self::None,
         }
     }
@@ -77,6 +76,11 @@ impl Compression {
         }
         (None, name)
     }
+}
+
+/// True where `head` begins with one of the marks, or is cut off in the middle of one.
+fn begins_alike(head: &[u8], marks: &[&[u8]]) -> bool {
+    !head.is_empty() && marks.iter().any(|mark| head.starts_with(mark) || mark.starts_with(head))
 }
 
 /// One run of rows with a format and header of its own.

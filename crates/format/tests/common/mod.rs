@@ -235,11 +235,14 @@ pub(crate) fn gzip(pieces: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// A zstd of one frame a piece, with a frame to be skipped between them.
+/// A zstd of one frame a piece, with checksums, and a frame to be skipped behind each.
 pub(crate) fn zstd(pieces: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
     for piece in pieces {
-        out.extend_from_slice(&::zstd::encode_all(*piece, 1).unwrap());
+        let mut encoder = ::zstd::stream::Encoder::new(&mut out, 1).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(piece).unwrap();
+        encoder.finish().unwrap();
         out.extend_from_slice(b"\x50\x2a\x4d\x18\x03\0\0\0abc");
     }
     out

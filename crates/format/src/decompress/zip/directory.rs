@@ -17,10 +17,15 @@ const TAIL: u64 = 22 + 0xffff + 20;
 const DIRECTORY_BYTES: u64 = 16 << 20;
 /// Names are for messages and for telling formats by; longer ones are cut.
 const NAME_BYTES: usize = 512;
+/// Endings of entries that are archives themselves, known before they are read.
+const ARCHIVES: [&str; 11] =
+    [".zip", ".gz", ".tgz", ".zst", ".zstd", ".bz2", ".bzip2", ".tar", ".7z", ".rar", ".xz"];
 
 pub(super) struct Directory {
     /// The entries that hold data, in order.
     pub(super) entries: Vec<Entry>,
+    /// Where it begins: no entry's data reaches further.
+    pub(super) begins: u64,
 }
 
 pub(super) struct Entry {
@@ -80,7 +85,7 @@ impl Directory {
             begins = begins.checked_add(entry.size).ok_or_else(|| corrupt("its sizes are impossible"))?;
             entries.push(entry);
         }
-        Ok(Self { entries })
+        Ok(Self { entries, begins: extent.begins })
     }
 }
 
@@ -186,7 +191,8 @@ impl<'a> Record<'a> {
                 "upload the archive without a password; S3 encrypts it at rest",
             ));
         }
-        if [".zip", ".gz", ".tgz"].iter().any(|ending| name.to_ascii_lowercase().ends_with(ending)) {
+        let lower = name.to_ascii_lowercase();
+        if ARCHIVES.iter().any(|ending| lower.ends_with(ending)) {
             return Err(nested(&format!("`{name}` in the zip is an archive itself"), begins));
         }
         if name == "[Content_Types].xml" {

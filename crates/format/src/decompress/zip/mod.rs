@@ -20,6 +20,8 @@ const DAMAGED: &str = "make the zip again and upload it";
 
 pub(super) struct Zip {
     entries: Vec<Entry>,
+    /// Bytes that can be data of entries.
+    archive: u64,
     /// The entry to be opened next.
     next: usize,
     body: Body,
@@ -69,9 +71,10 @@ impl Body {
 
 impl Zip {
     pub(super) fn open(mut source: Source, limits: &Limits) -> Result<Self, ReadError> {
-        let Directory { entries } = Directory::read(&mut source, limits)?;
+        let Directory { entries, begins } = Directory::read(&mut source, limits)?;
         Ok(Self {
             entries,
+            archive: begins,
             next: 0,
             body: Body::Between(source),
             check: Crc::new(),
@@ -80,14 +83,14 @@ impl Zip {
         })
     }
 
-    /// Compressed bytes used up to now.
+    /// Compressed bytes used up to now; bytes that several entries claim count once.
     pub(super) fn consumed(&self) -> u64 {
         let here = match &self.body {
             Body::Stored(_) => self.produced,
             Body::Deflated(decoder) => decoder.total_in(),
             Body::Between(_) | Body::Lost => 0,
         };
-        self.consumed_before + here
+        (self.consumed_before + here).min(self.archive)
     }
 
     /// Makes the entry in which `position` stands the next one; behind the last byte, the last.
