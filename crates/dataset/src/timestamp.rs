@@ -169,14 +169,14 @@ impl TimestampReader {
 /// Unix seconds (also with a fraction), milliseconds, microseconds or nanoseconds.
 fn unix(text: &str) -> Result<(Instant, UnixUnit), TimestampFault> {
     if let Some((whole, part)) = text.split_once('.') {
-        let seconds = whole.parse::<i64>().map_err(|_| TimestampFault::Form)?;
+        let seconds = whole.parse::<i64>().map_err(|_| beyond(whole))?;
         let (nanos, rest) = fraction(part.as_bytes()).ok_or(TimestampFault::Form)?;
         if !rest.is_empty() {
             return Err(TimestampFault::Form);
         }
         return Ok((Instant { seconds, nanos }, UnixUnit::Seconds));
     }
-    let value: i128 = text.parse().map_err(|_| TimestampFault::Form)?;
+    let value: i128 = text.parse().map_err(|_| beyond(text))?;
     if text.len() == 8 && looks_like_a_date(value) {
         return Err(TimestampFault::Ambiguous);
     }
@@ -185,6 +185,15 @@ fn unix(text: &str) -> Result<(Instant, UnixUnit), TimestampFault> {
     let seconds = i64::try_from(nanos / NANOS_A_SECOND).map_err(|_| TimestampFault::Range)?;
     // A remainder below 10^9 fits.
     Ok((Instant { seconds, nanos: (nanos % NANOS_A_SECOND) as i32 }, unit))
+}
+
+/// Why digits are no number: there are too many, or none.
+fn beyond(digits: &str) -> TimestampFault {
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        TimestampFault::Range
+    } else {
+        TimestampFault::Form
+    }
 }
 
 /// `YYYYMMDD`
@@ -337,6 +346,10 @@ mod tests {
             ("2200-01-01T00:00:01Z", Range),
             ("-5", Range),
             ("99999999999999999999999999", Range),
+            (&"9".repeat(500), Range),
+            ("99999999999999999999.5", Range),
+            (".5", Form),
+            ("5.", Form),
             ("soon", Form),
             ("2026-02-30", Form),
             ("2026-13-01", Form),
