@@ -2,6 +2,7 @@
 
 mod bind;
 mod check;
+mod compatibility;
 mod envelope;
 mod file;
 mod kind;
@@ -14,6 +15,7 @@ mod wire;
 
 pub use bind::HeaderFault;
 pub use check::{Refusal, RowChecker};
+pub use compatibility::BreakingChange;
 pub use envelope::{EnvelopeConst, EnvelopeWriter};
 pub use file::{Checked, FileChecker, FileFacts, RefusedRow};
 pub use kind::{DatasetKind, OwnColumn};

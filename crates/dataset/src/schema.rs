@@ -1,5 +1,7 @@
 //! What a source's rows must be: the dataset's own columns and the customer's.
 
+use std::collections::HashSet;
+
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -117,6 +119,9 @@ struct ColumnJson {
     time_zone: Option<String>,
 }
 
+/// As many as a file's header may have.
+const MOST_COLUMNS: usize = 4_096;
+
 impl Schema {
     /// The dataset's own columns, everything else kept.
     pub fn default_for(dataset: &'static DatasetKind) -> Self {
@@ -150,12 +155,15 @@ impl Schema {
         if let Some(word) = json.additional_columns {
             schema.additional = AdditionalColumns::from_word(&word)?;
         }
-        let mut named: Vec<String> = Vec::new();
+        let mut named = HashSet::new();
         for column in json.columns {
-            if named.contains(&column.name) {
+            if named.len() == MOST_COLUMNS {
+                let reason = format!("it is one too many: a schema has at most {MOST_COLUMNS} columns");
+                return Err(column_error(&column.name, reason));
+            }
+            if !named.insert(column.name.clone()) {
                 return Err(column_error(&column.name, "it stands twice; name it once"));
             }
-            named.push(column.name.clone());
             schema.add(column)?;
         }
         schema.check_headers()?;
@@ -202,8 +210,9 @@ impl Schema {
 
     /// Two columns cannot be read from one header.
     fn check_headers(&self) -> Result<(), SchemaError> {
-        for (position, column) in self.columns.iter().enumerate() {
-            if self.columns[..position].iter().any(|other| other.header() == column.header()) {
+        let mut headers = HashSet::new();
+        for column in &self.columns {
+            if !headers.insert(column.header()) {
                 let reason = format!("header {:?} is another column's already", column.header());
                 return Err(column_error(&column.name, reason));
             }
