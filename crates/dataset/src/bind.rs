@@ -1,5 +1,7 @@
 //! A schema bound to the columns of a file: each header is resolved once.
 
+use std::collections::HashSet;
+
 use format::Columns;
 
 use crate::schema::{AdditionalColumns, Schema};
@@ -59,10 +61,15 @@ fn alike(one: &str, other: &str) -> bool {
 pub(crate) fn header(schema: &Schema, names: &[String]) -> Result<Vec<Bound>, HeaderFault> {
     let mut bound: Vec<Bound> = names.iter().map(|name| by_name(schema, name)).collect();
     settle_rivals(schema, names, &mut bound);
-    for (index, column) in schema.columns().iter().enumerate() {
-        if column.required && !bound.contains(&Bound::Schema(index)) {
-            return Err(missing(column.header(), names));
-        }
+    let found: HashSet<usize> = bound
+        .iter()
+        .filter_map(|one| if let Bound::Schema(index) = one { Some(*index) } else { None })
+        .collect();
+    let lacking = schema.columns().iter().enumerate().filter(|(index, _)| !found.contains(index));
+    let lacking: Vec<&str> =
+        lacking.filter(|(_, column)| column.required).map(|(_, column)| column.header()).collect();
+    if !lacking.is_empty() {
+        return Err(missing(&lacking, names));
     }
     let kind = schema.dataset();
     if kind.needs_another_column && names.len() < 2 {
@@ -95,22 +102,36 @@ fn settle_rivals(schema: &Schema, names: &[String], bound: &mut [Bound]) {
     }
 }
 
-fn missing(wanted: &str, names: &[String]) -> HeaderFault {
+/// The required columns that a header lacks, each with the names in it that are nearest.
+fn missing(wanted: &[&str], names: &[String]) -> HeaderFault {
+    const MOST: usize = 5;
+    let described: Vec<String> = wanted.iter().take(MOST).map(|one| with_nearest(one, names)).collect();
+    let more = wanted.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (noun, verb) = if wanted.len() == 1 { ("column", "is") } else { ("columns", "are") };
+    HeaderFault {
+        code: "missing_column",
+        reason: format!(
+            "the required {noun} {}{more} {verb} not in the header {}",
+            described.join(", "),
+            shown(names)
+        ),
+        advice: "rename the file's columns, or tell the source's schema which headers hold them (`from`)"
+            .to_owned(),
+    }
+}
+
+fn with_nearest(wanted: &str, names: &[String]) -> String {
+    let lower = wanted.to_lowercase();
     let mut near: Vec<(usize, &str)> = names
         .iter()
-        .map(|name| (distance(&wanted.to_lowercase(), &name.to_lowercase()), name.as_str()))
-        .filter(|(distance, name)| *distance <= 3.max(wanted.len() / 3) && !name.is_empty())
+        .filter(|name| !name.is_empty())
+        .map(|name| (distance(&lower, &name.to_lowercase()), name.as_str()))
+        .filter(|(distance, _)| *distance <= 3.max(wanted.len() / 3) && *distance < wanted.len())
         .collect();
     near.sort_unstable();
     let near: Vec<String> = near.iter().take(3).map(|(_, name)| format!("{name:?}")).collect();
-    let hint = if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) };
-    HeaderFault {
-        code: "missing_column",
-        reason: format!("the required column {wanted:?} is not in the header {}{hint}", shown(names)),
-        advice: format!(
-            "name the column {wanted:?}, or tell the source's schema which header holds it (`from`)"
-        ),
-    }
+    if near.is_empty() { format!("{wanted:?}") } else { format!("{wanted:?} (nearest: {})", near.join(", ")) }
 }
 
 /// The header for people, cut where it is long.

@@ -24,7 +24,7 @@ const SHOWN: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}; {advice}")]
 pub struct Refusal {
-    /// `missing_value`, `invalid_type`, `timestamp_out_of_range`, `ambiguous_timestamp`, `unexpected_column`
+    /// One of [`Refusal::CODES`], or of [`format::RowFault`].
     pub code: &'static str,
     /// The column as the schema names it; empty where the row as a whole is at fault.
     pub column: String,
@@ -32,6 +32,18 @@ pub struct Refusal {
     pub reason: String,
     /// What to do.
     pub advice: &'static str,
+}
+
+impl Refusal {
+    /// Every code of a row that does not fit its schema.
+    pub const CODES: [&str; 6] = [
+        "missing_value",
+        "invalid_type",
+        "timestamp_out_of_range",
+        "ambiguous_timestamp",
+        "unexpected_column",
+        "malformed_row",
+    ];
 }
 
 /// A column of the schema, ready to be written.
@@ -141,9 +153,18 @@ impl RowChecker {
         self.targets.get(column).map_or("", |target| target.column.name.as_str())
     }
 
-    /// The columns that the file has shown so far, in its order; none where they are too many to be remembered.
-    pub(crate) fn columns(&self) -> Option<&[String]> {
-        if self.names.is_empty() { self.met.all() } else { Some(&self.names) }
+    /// The columns that the file has shown so far, in its order, as the schema names them or else as the file does; none
+    /// where they are too many to be remembered.
+    pub(crate) fn columns(&self) -> Option<Vec<String>> {
+        let named = |(name, bound): (&'_ String, Option<&Bound>)| match bound {
+            Some(Bound::Schema(target)) => self.name(*target).to_owned(),
+            _ => name.clone(),
+        };
+        if self.names.is_empty() {
+            let names = self.met.all()?.iter();
+            return Some(names.map(|name| named((name, self.met.bound.get(name)))).collect());
+        }
+        Some(self.names.iter().zip(self.bound.iter().map(Some)).map(named).collect())
     }
 
     fn fields(

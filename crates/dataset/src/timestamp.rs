@@ -90,7 +90,7 @@ impl TimestampReader {
         let text = text.trim_ascii();
         let (instant, unit) = match &self.format {
             Some(format) => (self.by_format(format, text)?, None),
-            None if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => {
+            None if is_unix(text) => {
                 let (instant, unit) = unix(text)?;
                 (instant, Some(unit))
             }
@@ -164,6 +164,12 @@ impl TimestampReader {
         let at = self.zone.to_ambiguous_zoned_datetime(civil).compatible().ok()?.timestamp();
         Some(Instant { seconds: at.as_second(), nanos: at.subsec_nanosecond() })
     }
+}
+
+/// Digits with at most one point: with two they are a date of points.
+fn is_unix(text: &str) -> bool {
+    let points = text.bytes().filter(|byte| *byte == b'.').count();
+    points < 2 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Unix seconds (also with a fraction), milliseconds, microseconds or nanoseconds.
@@ -342,6 +348,8 @@ mod tests {
             ("03-04-21", Ambiguous),
             ("20261123", Ambiguous),
             ("3.4.2021 10:00", Ambiguous),
+            ("3.4.2021", Ambiguous),
+            ("23.11.26", Ambiguous),
             ("1969-12-31T23:59:59Z", Range),
             ("2200-01-01T00:00:01Z", Range),
             ("-5", Range),
@@ -356,7 +364,7 @@ mod tests {
             ("2026-11-23T24:00:00Z", Form),
             ("2026-11-23T10:05:07+2:00", Form),
             ("2026-11-23T10:05:07Zulu", Form),
-            ("1.2.3", Form),
+            ("1.2.3.4", Form),
             (".", Form),
         ] {
             assert_eq!(read(text), Err(fault), "{text}");

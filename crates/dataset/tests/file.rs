@@ -116,6 +116,20 @@ fn columns_that_came_or_went_since_the_last_file_are_warned_of() {
 }
 
 #[test]
+fn columns_are_compared_by_the_schemas_names() {
+    let last = ["user_id", "timestamp", "type"].map(str::to_owned).to_vec();
+    let facts = FileFacts { last_columns: last.clone(), ..facts() };
+    for (name, text) in [
+        ("a.csv", "User_ID,TIMESTAMP,Type\nu,2026-11-23,a\n"),
+        ("a.json", "{\"User_ID\":\"u\",\"TIMESTAMP\":\"2026-11-23\",\"Type\":\"a\"}\n"),
+    ] {
+        let checker = check(DatasetKind::EVENTS, facts.clone(), name, text);
+        assert_eq!(counted(checker.totals()), [], "{name}");
+        assert_eq!(checker.columns(), last);
+    }
+}
+
+#[test]
 fn a_refused_row_warns_of_nothing() {
     let text = "user_id,timestamp,type\nu,2030-01-01,\n";
     let checker = check(DatasetKind::EVENTS, facts(), "a.csv", text);

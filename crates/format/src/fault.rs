@@ -19,6 +19,15 @@ pub enum RowFault {
 }
 
 impl RowFault {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::WrongFieldCount,
+        Self::InvalidEncoding,
+        Self::MalformedRow,
+        Self::RowTooLarge,
+        Self::NestingTooDeep,
+    ];
+
     /// The code, as in the documentation and the API.
     pub fn code(&self) -> &'static str {
         match self {
@@ -44,24 +53,41 @@ pub enum FileCode {
     UnknownFormat,
     /// The name says one format, the content is another.
     FormatMismatch,
-    /// Not UTF-8.
+    /// Neither UTF-8 nor UTF-16 with a byte order mark.
     UnsupportedEncoding,
     /// The structure that holds the rows is broken where it cannot be told where the next row begins: JSON objects in
     /// an array or one after another, or the quotes of a header.
     MalformedDocument,
     /// Ends before its end.
     Truncated,
-    /// The gzip or zip data is damaged.
+    /// The compressed data is damaged.
     CorruptArchive,
     /// An entry of the zip is encrypted.
     EncryptedArchive,
     /// An archive in an archive.
     NestedArchive,
-    /// Expands beyond [`Limits::expansion_ratio`](crate::Limits), or a zip with too many entries.
+    /// Expands beyond [`Limits::expansion_ratio`](crate::Limits), a zip with too many entries, or a zstd with too wide a
+    /// window.
     ExpansionLimit,
 }
 
 impl FileCode {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::EmptyFile,
+        Self::DuplicateColumn,
+        Self::HeaderTooLarge,
+        Self::UnknownFormat,
+        Self::FormatMismatch,
+        Self::UnsupportedEncoding,
+        Self::MalformedDocument,
+        Self::Truncated,
+        Self::CorruptArchive,
+        Self::EncryptedArchive,
+        Self::NestedArchive,
+        Self::ExpansionLimit,
+    ];
+
     /// The code, as in the documentation and the API.
     pub fn as_str(self) -> &'static str {
         match self {

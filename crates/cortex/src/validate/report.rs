@@ -166,7 +166,8 @@ fn headline(name: &str, report: &Report) -> String {
     }
     if totals.rows > 0 {
         let (rows, accepted, rejected) = (totals.rows, totals.accepted, totals.rejected);
-        line.push_str(&format!(", {rows} rows: {accepted} accepted, {rejected} rejected"));
+        let noun = if rows == 1 { "row" } else { "rows" };
+        line.push_str(&format!(", {rows} {noun}: {accepted} accepted, {rejected} rejected"));
     }
     line
 }

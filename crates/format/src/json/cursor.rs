@@ -164,10 +164,9 @@ impl<'a> Cursor<'a> {
         self.refuse("a value")
     }
 
-    /// Passes over one value of at most `depth` levels.
-    pub(super) fn pass(&mut self, depth: usize) -> Result<(), Refusal> {
-        let mut unused = String::new();
-        self.pass_within(depth, depth, &mut unused)
+    /// Passes over one value of at most `left` levels, in a row that may have `limit`.
+    pub(super) fn pass(&mut self, left: usize, limit: usize) -> Result<(), Refusal> {
+        self.pass_within(left, limit, &mut String::new())
     }
 
     fn pass_within(&mut self, left: usize, limit: usize, unused: &mut String) -> Result<(), Refusal> {

@@ -66,7 +66,7 @@ impl Flattener {
         let mut cursor = Cursor::new(text);
         cursor.blanks();
         if cursor.peek() != Some(b'{') {
-            cursor.pass(self.nesting)?;
+            cursor.pass(self.nesting, self.nesting)?;
             cursor.end()?;
             return Err(Refusal::NotAnObject);
         }
@@ -136,7 +136,7 @@ impl Flattener {
             Some(list) => JsonValue::List(list),
             None => {
                 cursor.back_to(begin);
-                cursor.pass(self.nesting + 1 - depth)?;
+                cursor.pass(self.nesting + 1 - depth, self.nesting)?;
                 JsonValue::Json(cursor.since(begin).to_owned())
             }
         };
