@@ -15,6 +15,8 @@ pub struct OwnColumn {
     pub required: bool,
     /// Field number in the message.
     pub field: u32,
+    /// What it is often called elsewhere, in letters and digits of lower case, the likeliest first.
+    pub aliases: &'static [&'static str],
 }
 
 /// One of the datasets.
@@ -38,12 +40,22 @@ pub struct DatasetKind {
     pub single_valued: Option<&'static str>,
 }
 
-const fn required(name: &'static str, column_type: ColumnType, field: u32) -> OwnColumn {
-    OwnColumn { name, column_type, required: true, field }
+type Aliases = &'static [&'static str];
+
+const USER: Aliases = &["user", "uid", "customerid", "customer", "memberid", "clientid", "visitorid"];
+const ITEM: Aliases = &["item", "productid", "product", "sku", "contentid", "articleid"];
+const TIME: Aliases =
+    &["time", "ts", "eventtime", "eventtimestamp", "datetime", "occurredat", "createdat", "date"];
+const TYPE: Aliases = &["eventtype", "event", "eventname", "action", "kind"];
+const ORIGINAL: Aliases = &["original", "sourceid", "fromid", "oldid"];
+const MAPPED: Aliases = &["mapped", "targetid", "toid", "newid"];
+
+const fn required(name: &'static str, column_type: ColumnType, field: u32, aliases: Aliases) -> OwnColumn {
+    OwnColumn { name, column_type, required: true, field, aliases }
 }
 
-const fn known(name: &'static str, column_type: ColumnType, field: u32) -> OwnColumn {
-    OwnColumn { name, column_type, required: false, field }
+const fn known(name: &'static str, column_type: ColumnType, field: u32, aliases: Aliases) -> OwnColumn {
+    OwnColumn { name, column_type, required: false, field, aliases }
 }
 
 static EVENTS: DatasetKind = DatasetKind {
@@ -53,10 +65,10 @@ static EVENTS: DatasetKind = DatasetKind {
     topic: topic::EVENTS,
     message: "cortex.records.v1.Event",
     columns: &[
-        required("user_id", ColumnType::String, 2),
-        required("timestamp", ColumnType::Timestamp, 3),
-        required("type", ColumnType::String, 4),
-        known("item_id", ColumnType::String, 5),
+        required("user_id", ColumnType::String, 2, USER),
+        required("timestamp", ColumnType::Timestamp, 3, TIME),
+        required("type", ColumnType::String, 4, TYPE),
+        known("item_id", ColumnType::String, 5, ITEM),
     ],
     needs_another_column: false,
     single_valued: None,
@@ -68,7 +80,10 @@ static ATTRIBUTES: DatasetKind = DatasetKind {
     description: "Characteristics or traits of your users.",
     topic: topic::ATTRIBUTES,
     message: "cortex.records.v1.Attributes",
-    columns: &[required("user_id", ColumnType::String, 2), known("timestamp", ColumnType::Timestamp, 3)],
+    columns: &[
+        required("user_id", ColumnType::String, 2, USER),
+        known("timestamp", ColumnType::Timestamp, 3, TIME),
+    ],
     needs_another_column: true,
     single_valued: None,
 };
@@ -79,7 +94,7 @@ static ITEMS: DatasetKind = DatasetKind {
     description: "Metadata attributes for the items that your users interact with, via events.",
     topic: topic::ITEMS,
     message: "cortex.records.v1.Item",
-    columns: &[required("item_id", ColumnType::String, 2)],
+    columns: &[required("item_id", ColumnType::String, 2, ITEM)],
     needs_another_column: true,
     single_valued: None,
 };
@@ -90,7 +105,10 @@ static ID_MAPPINGS: DatasetKind = DatasetKind {
     description: "Associations between one set of IDs and another.",
     topic: topic::ID_MAPPINGS,
     message: "cortex.records.v1.IdMapping",
-    columns: &[required("original_id", ColumnType::String, 2), required("mapped_id", ColumnType::String, 3)],
+    columns: &[
+        required("original_id", ColumnType::String, 2, ORIGINAL),
+        required("mapped_id", ColumnType::String, 3, MAPPED),
+    ],
     needs_another_column: false,
     single_valued: Some("mapped_id"),
 };
