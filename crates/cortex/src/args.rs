@@ -32,6 +32,9 @@ pub(crate) enum Command {
     Tail(TailArgs),
     /// Check files before they are uploaded, by the very code that reads them then.
     Validate(ValidateArgs),
+    /// Schemas: proposed from files, compared with each other.
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// Accounts.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -194,6 +197,34 @@ pub(crate) struct ValidateArgs {
     /// Files, folders (with all that is below them), s3://BUCKET/KEY, or - for standard input.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// `cortex schema …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Propose a schema from sample files: the schema on standard output, what was seen on standard error.
+    Propose {
+        /// events, attributes, items or id-mappings.
+        #[arg(long)]
+        dataset: String,
+        /// Print one JSON object with the schema and what was seen of each column.
+        #[arg(long)]
+        json: bool,
+        /// Rows that are looked at in each file.
+        #[arg(long, value_name = "N", default_value_t = 100_000)]
+        rows: u64,
+        /// Files, folders, s3://BUCKET/KEY, or - for standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Tell what a new version of a schema would refuse that the one before accepts; leaves with 1 where there is
+    /// something.
+    Check {
+        /// The schema in force (JSON).
+        before: PathBuf,
+        /// The new one.
+        after: PathBuf,
+    },
 }
 
 /// How a client command finds the registry.

@@ -5,6 +5,7 @@ mod args;
 mod client;
 mod dev;
 mod role;
+mod schema;
 mod settings;
 mod tail;
 mod validate;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Validate(args) => return validate::run(args).await,
+        Command::Schema(command) => return schema::run(command).await,
         Command::Dev(args) => dev::run(args, shutdown_signal()?).await,
         Command::Registry(args) => role::registry(load(&args)?, shutdown_signal()?).await,
         Command::Scanner(args) => role::scanner(load(&args)?, shutdown_signal()?).await,

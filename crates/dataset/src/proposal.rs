@@ -195,7 +195,7 @@ impl Proposer {
         leave_out_rivals(&mut columns, self.kind);
         let named = columns.iter().filter_map(|column| {
             let of = column.column_type?;
-            let from = (column.header != column.name).then(|| column.header.as_str());
+            let from = (column.header != column.name).then_some(column.header.as_str());
             // The dataset says the type of its own.
             let of = self.kind.own(&column.name).is_none().then(|| of.word());
             (from.is_some() || of.is_some()).then(|| json!({ "name": column.name, "from": from, "type": of }))

@@ -29,7 +29,7 @@ pub(crate) enum Content {
 /// Why there are no bytes.
 pub(crate) struct NotFound {
     code: &'static str,
-    reason: String,
+    pub(crate) reason: String,
     advice: String,
 }
 

@@ -1,11 +1,11 @@
 //! `cortex validate`: files checked by the parser's own code, before they are uploaded.
 
-mod content;
-mod input;
+pub(crate) mod content;
+pub(crate) mod input;
 mod lines;
 mod progress;
 mod report;
-mod schema;
+pub(crate) mod schema;
 
 use std::io;
 use std::process::ExitCode;

@@ -34,7 +34,8 @@ pub(crate) fn read(args: &ValidateArgs) -> Result<Schema> {
     }
 }
 
-fn kind(name: &str) -> Result<&'static DatasetKind, UsageError> {
+/// The dataset that a flag names.
+pub(crate) fn kind(name: &str) -> Result<&'static DatasetKind, UsageError> {
     DatasetKind::by_name(name).ok_or_else(|| {
         let known: Vec<String> =
             DatasetKind::ALL.iter().map(|kind| kind.name.to_ascii_lowercase().replace('_', "-")).collect();
