@@ -53,7 +53,8 @@ pub(crate) fn undeclared(schema: &Schema) -> Bound {
     }
 }
 
-fn alike(one: &str, other: &str) -> bool {
+/// True where two names differ in case alone, or not at all.
+pub(crate) fn alike(one: &str, other: &str) -> bool {
     one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
 }
 

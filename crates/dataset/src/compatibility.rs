@@ -1,5 +1,6 @@
 //! Whether a new version of a schema takes all that the version before took.
 
+use crate::bind::alike;
 use crate::schema::{AdditionalColumns, Column, ColumnType, Schema};
 
 /// A change by which rows or files are refused that were accepted before.
@@ -46,14 +47,8 @@ impl Schema {
             }
         }
         let is_gone = |old: &&Column| !self.columns().iter().any(|column| column.name == old.name);
-        for old in before.columns().iter().filter(is_gone).filter(|_| rejects) {
-            let reason =
-                "the column is gone, and a row with a column that the schema does not name is refused";
-            changes.push(change(
-                &old.name,
-                reason.to_owned(),
-                "leave the column in the schema, as not required",
-            ));
+        for old in before.columns().iter().filter(is_gone) {
+            gone(old, self, &mut changes);
         }
         changes
     }
@@ -95,7 +90,35 @@ fn added(column: &Column, before: &Schema, changes: &mut Vec<BreakingChange>) {
             column.column_type.word()
         );
         changes.push(change(&column.name, reason, "make sure that no file has other values in it"));
+    } else if let Some(old) = rival(column, before) {
+        let reason = format!(
+            "the column is new and takes the header {:?}, which was read into the column {:?} until now",
+            column.header(),
+            old.name
+        );
+        changes.push(change(&column.name, reason, "read it from a header that differs in more than case"));
     }
+}
+
+/// A column whose header files may go on to have.
+fn gone(old: &Column, now: &Schema, changes: &mut Vec<BreakingChange>) {
+    let reason = if now.additional() == AdditionalColumns::Reject {
+        "the column is gone, and a row with a column that the schema does not name is refused".to_owned()
+    } else if let Some(heir) = rival(old, now) {
+        format!(
+            "the column is gone, and its header {:?} is now read into the column {:?}",
+            old.header(),
+            heir.name
+        )
+    } else {
+        return;
+    };
+    changes.push(change(&old.name, reason, "leave the column in the schema, as not required"));
+}
+
+/// The column that a header of this one's is matched to, in any case, where this one is not in the schema.
+fn rival<'a>(column: &Column, schema: &'a Schema) -> Option<&'a Column> {
+    schema.columns().iter().find(|one| one.name != column.name && alike(one.header(), column.header()))
 }
 
 /// True where every value that the old column takes is one of the new column's.

@@ -50,6 +50,17 @@ fn each_rule_holds_in_its_direction() {
         (columns(""), from("sku"), true),
         (from("SKU"), from("sku"), true),
         (columns(""), columns(""), false),
+        // A header is matched in any case where that is sure: another column of the like name changes what it is.
+        (
+            rejecting(r#"{"name": "y", "type": "STRING"}"#),
+            rejecting(r#"{"name": "y", "type": "STRING"}, {"name": "x", "type": "STRING", "from": "Y"}"#),
+            true,
+        ),
+        (
+            columns(r#"{"name": "y", "type": "STRING"}, {"name": "x", "type": "STRING", "from": "Y"}"#),
+            columns(r#"{"name": "y", "type": "STRING"}"#),
+            true,
+        ),
     ] {
         let changes = after.breaking_changes_since(&before);
         assert_eq!(!changes.is_empty(), breaks, "{before:?}\n{after:?}\n{changes:?}");
