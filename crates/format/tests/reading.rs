@@ -122,10 +122,23 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_archive_never_panics_nor_runs_on(at in 0_usize..4000, with in any::<u8>(), File { bytes, name, .. } in files()) {
+    fn a_damaged_file_reads_the_same_however_it_is_read_and_resumed(at in 0_usize..4000, with in any::<u8>(), cut in any::<bool>(), File { bytes, name, .. } in files(), sizes in prop::collection::vec(1_usize..40, 1..8)) {
         let mut bytes = bytes;
-        if let Some(byte) = bytes.get_mut(at) { *byte = with; }
-        all_items(Box::new(Cursor::new(bytes)), &name, &Limits { row_bytes: 200, ..Limits::default() });
+        let at = at % bytes.len();
+        bytes[at] = with;
+        if cut {
+            bytes.truncate(at + 1);
+        }
+        let limits = Limits { row_bytes: 200, ..Limits::default() };
+        let at_once = all_items(Box::new(Cursor::new(bytes.clone())), &name, &limits);
+        let in_pieces = all_items(Box::new(Chunked::new(bytes.clone(), sizes.clone())), &name, &limits);
+        prop_assert_eq!(&at_once, &in_pieces);
+        let rest = |items: &[common::Seen]| items.iter().filter(|item| !item.is_columns()).cloned().collect::<Vec<_>>();
+        for (index, item) in at_once.iter().enumerate() {
+            let Some(place) = item.place() else { continue };
+            let object = Box::new(Chunked::new(bytes.clone(), sizes.clone()));
+            prop_assert_eq!(rest(&items_from(object, &name, &limits, place)), rest(&at_once[index + 1..]), "behind item {} at {:?}", index, place);
+        }
     }
 
     #[test]

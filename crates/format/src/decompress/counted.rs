@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use super::whole::Whole;
 use crate::ReadError;
 use crate::source::Source;
 
@@ -9,13 +10,13 @@ const BLOCK: usize = 64 << 10;
 
 /// Counts what the decoder has used, which does not depend on how much was read ahead.
 pub(super) struct Counted {
-    input: BufReader<Source>,
+    input: BufReader<Whole<Source>>,
     consumed: u64,
 }
 
 impl Counted {
     pub(super) fn new(source: Source) -> Self {
-        Self { input: BufReader::with_capacity(BLOCK, source), consumed: 0 }
+        Self { input: BufReader::with_capacity(BLOCK, Whole::new(source)), consumed: 0 }
     }
 
     pub(super) fn consumed(&self) -> u64 {
@@ -24,7 +25,7 @@ impl Counted {
 
     /// The error that the object raised, if it raised one.
     pub(super) fn failure(&mut self) -> Option<ReadError> {
-        self.input.get_mut().failure()
+        self.input.get_mut().get_mut().failure()
     }
 }
 

@@ -4,6 +4,7 @@
 mod coded;
 mod counted;
 mod gzip;
+mod whole;
 mod zip;
 
 use std::io::{Read, Seek, SeekFrom};
@@ -29,6 +30,9 @@ pub enum Compression {
 
 /// What follows the head of a bzip2: a block, or the end of a stream without any.
 const BZIP2_MARKS: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
+
+/// Bytes that are decompressed at once.
+const BLOCK: usize = 64 << 10;
 
 /// Bytes by which a compression is told.
 pub(crate) const MAGIC: usize = 10;
@@ -97,6 +101,10 @@ pub(crate) struct Stream {
     kind: Kind,
     name: String,
     opened: bool,
+    /// What was decompressed last, and how much of it was given out; what ended it comes behind it.
+    block: Vec<u8>,
+    given: usize,
+    error: Option<ReadError>,
     expansion_ratio: u64,
     expansion_floor: u64,
 }
@@ -135,6 +143,9 @@ impl Stream {
             kind,
             name: inner_name.to_owned(),
             opened: false,
+            block: Vec::new(),
+            given: 0,
+            error: None,
             expansion_ratio: limits.expansion_ratio,
             expansion_floor: limits.expansion_floor,
         })
@@ -150,6 +161,9 @@ impl Stream {
 
     /// Opens the next document.
     pub(crate) fn next_document(&mut self) -> Result<Option<Document>, ReadError> {
+        self.block.clear();
+        self.given = 0;
+        self.error = None;
         match &mut self.kind {
             Kind::Zip(zip) => zip.open_next(),
             _ if self.opened => Ok(None),
@@ -171,8 +185,39 @@ impl Stream {
     /// Reads on in the open document; 0 at its end, once what it holds has been verified. `position` is where these
     /// bytes will stand.
     pub(crate) fn read(&mut self, into: &mut [u8], position: u64) -> Result<usize, ReadError> {
+        if let Kind::Plain(source) = &mut self.kind {
+            return source.read(into).map_err(|error| source.own(error));
+        }
+        if self.given == self.block.len() {
+            self.decompress(position)?;
+        }
+        let left = &self.block[self.given..];
+        let read = left.len().min(into.len());
+        into[..read].copy_from_slice(&left[..read]);
+        self.given += read;
+        Ok(read)
+    }
+
+    /// Fills the block, whatever sizes the caller asks for; it stays empty at the document's end.
+    fn decompress(&mut self, position: u64) -> Result<(), ReadError> {
+        self.given = 0;
+        self.block.resize(BLOCK, 0);
+        let mut filled = 0;
+        while filled < BLOCK && self.error.is_none() {
+            match self.decompress_on(filled, position + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) => self.error = Some(error),
+            }
+        }
+        self.block.truncate(filled);
+        if filled > 0 { Ok(()) } else { self.error.take().map_or(Ok(()), Err) }
+    }
+
+    fn decompress_on(&mut self, filled: usize, position: u64) -> Result<usize, ReadError> {
+        let into = &mut self.block[filled..];
         let (read, consumed) = match &mut self.kind {
-            Kind::Plain(source) => return source.read(into).map_err(|error| source.own(error)),
+            Kind::Plain(_) => return Ok(0),
             Kind::Coded(coded) => (coded.read(into, position)?, coded.consumed()),
             Kind::Zip(zip) => (zip.read(into, position)?, zip.consumed()),
         };

@@ -12,6 +12,7 @@ use flate2::bufread::DeflateDecoder;
 
 use self::directory::{Directory, Entry, Method};
 use super::Document;
+use super::whole::Whole;
 use crate::source::Source;
 use crate::{FileCode, Limits, ReadError};
 
@@ -35,8 +36,8 @@ pub(super) struct Zip {
 /// The object, as it is or behind the decoder of the open entry.
 enum Body {
     Between(Source),
-    Stored(Take<Source>),
-    Deflated(Box<DeflateDecoder<BufReader<Take<Source>>>>),
+    Stored(Whole<Take<Source>>),
+    Deflated(Box<DeflateDecoder<BufReader<Whole<Take<Source>>>>>),
     /// While one takes the place of another.
     Lost,
 }
@@ -45,8 +46,8 @@ impl Body {
     fn into_source(self) -> Option<Source> {
         match self {
             Self::Between(source) => Some(source),
-            Self::Stored(data) => Some(data.into_inner()),
-            Self::Deflated(decoder) => Some(decoder.into_inner().into_inner().into_inner()),
+            Self::Stored(data) => Some(data.into_inner().into_inner()),
+            Self::Deflated(decoder) => Some(decoder.into_inner().into_inner().into_inner().into_inner()),
             Self::Lost => None,
         }
     }
@@ -54,8 +55,8 @@ impl Body {
     fn source(&mut self) -> Option<&mut Source> {
         match self {
             Self::Between(source) => Some(source),
-            Self::Stored(data) => Some(data.get_mut()),
-            Self::Deflated(decoder) => Some(decoder.get_mut().get_mut().get_mut()),
+            Self::Stored(data) => Some(data.get_mut().get_mut()),
+            Self::Deflated(decoder) => Some(decoder.get_mut().get_mut().get_mut().get_mut()),
             Self::Lost => None,
         }
     }
@@ -93,9 +94,10 @@ impl Zip {
         (self.consumed_before + here).min(self.archive)
     }
 
-    /// Makes the entry in which `position` stands the next one; behind the last byte, the last.
+    /// Makes the entry in front of whose end `position` stands, or at it, the next one: what follows an entry is only read
+    /// once the entry has been verified.
     pub(super) fn aim(&mut self, position: u64) {
-        self.next = self.entries.partition_point(|entry| entry.begins <= position).saturating_sub(1);
+        self.next = self.entries.partition_point(|entry| entry.begins < position).saturating_sub(1);
     }
 
     pub(super) fn open_next(&mut self) -> Result<Option<Document>, ReadError> {
@@ -111,7 +113,7 @@ impl Zip {
             self.body = Body::Between(source);
             return Err(error);
         }
-        let data = source.take(entry.compressed);
+        let data = Whole::new(source.take(entry.compressed));
         self.body = match entry.method {
             Method::Stored => Body::Stored(data),
             Method::Deflated => {
