@@ -1,5 +1,7 @@
-//! The project's own chores, so that a fresh machine needs one command: `cargo xtask test`, `services`, `lint`, `setup`.
+//! The project's own chores, so that a fresh machine needs one command: `cargo xtask test`, `fuzz`, `services`, `lint`,
+//! `setup`.
 
+mod fuzz;
 mod needs;
 
 use std::io::Write;
@@ -25,6 +27,15 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Feeds the decoders and the row checks with inputs made to break them.
+    Fuzz {
+        /// How long, for all targets together.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// One target of `fuzz/fuzz_targets` alone.
+        #[arg(long)]
+        target: Option<String>,
+    },
     /// Starts the servers and keeps them up for work by hand, until Ctrl-C.
     Services,
     /// Formatting, clippy and the contracts.
@@ -36,6 +47,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test { arguments } => test(&arguments),
+        Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
         Chore::Services => keep_services(),
         Chore::Lint => lint(),
         Chore::Setup => needs::install(),
@@ -117,9 +129,13 @@ fn keep_services() -> Result<()> {
 }
 
 fn lint() -> Result<()> {
-    succeeded("cargo fmt --check", cargo().args(["fmt", "--all", "--check"]).status()?)?;
-    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    succeeded("cargo clippy", cargo().args(clippy).status()?)?;
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        let format = ["fmt", "--all", "--check", "--manifest-path", manifest];
+        succeeded("cargo fmt --check", cargo().args(format).status()?)?;
+        let clippy =
+            ["clippy", "--manifest-path", manifest, "--workspace", "--all-targets", "--", "-D", "warnings"];
+        succeeded("cargo clippy", cargo().args(clippy).status()?)?;
+    }
     needs::install()?;
     needs::lint_contracts()
 }

@@ -11,11 +11,13 @@ use crate::{root, run};
 const BUF: &str = "@bufbuild/buf@1.75.0";
 
 /// A program, and the Debian package that holds it.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 9] = [
+    ("c++", "g++"),
     ("java", "default-jdk-headless"),
     ("mvn", "maven"),
     ("go", "golang-go"),
     ("npm", "npm"),
+    ("python3", "python3"),
     ("perl", "perl"),
     ("make", "make"),
     ("setpriv", "util-linux"),
@@ -30,6 +32,9 @@ pub(crate) fn install() -> Result<()> {
         .collect();
     if !has_postgres() && std::env::var_os("CORTEX_TEST_POSTGRES").is_none() {
         missing.push("postgresql");
+    }
+    if !has_pip() && std::env::var_os("CORTEX_TEST_PYTHON").is_none() {
+        missing.push("python3-pip");
     }
     if missing.is_empty() {
         return Ok(());
@@ -85,6 +90,13 @@ fn is_gos_own(program: &str) -> bool {
 fn has_postgres() -> bool {
     let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") else { return false };
     versions.flatten().any(|version| version.path().join("bin/postgres").is_file())
+}
+
+/// True where Python can install packages, which Debian splits off.
+fn has_pip() -> bool {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    pip.status().is_ok_and(|status| status.success())
 }
 
 fn is_root() -> Result<bool> {
