@@ -19,6 +19,10 @@ lint:
 test *arguments:
     cargo xtask test {{arguments}}
 
+# Every decoder and the row checks against inputs made to break them: `just fuzz --target json`.
+fuzz *arguments:
+    cargo xtask fuzz {{arguments}}
+
 # Keeps Kafka, PostgreSQL and an S3 server up, and prints how to point tests at them.
 services:
     cargo xtask services
