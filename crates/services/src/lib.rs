@@ -1,15 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+mod background;
 mod cache;
 mod go;
 mod kafka;
 mod postgres;
 mod python;
 mod s3;
+mod s3_proxy;
 mod server;
 pub mod shared;
+mod tcp_proxy;
 
-pub use kafka::Kafka;
+pub use kafka::{Kafka, KafkaCluster, kafka_tool};
 pub use postgres::Postgres;
 pub use python::Python;
 pub use s3::ForeignS3;
+pub use s3_proxy::{Match, Operation, S3Fault, S3Proxy, Seen};
+pub use tcp_proxy::TcpProxy;

@@ -20,16 +20,22 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 pub struct Postgres {
     url: String,
     psql: PathBuf,
-    // In this order: the server is gone before its files are.
-    _server: Option<Server>,
-    _dir: Option<TempDir>,
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+struct Own {
+    // Before the folder: the server is gone before its files are.
+    server: Option<Server>,
+    command: Command,
+    dir: TempDir,
 }
 
 impl Postgres {
     /// Starts a server, or takes the one that `CORTEX_TEST_POSTGRES` points at.
     pub fn start() -> Result<Self> {
         match std::env::var("CORTEX_TEST_POSTGRES") {
-            Ok(url) => Ok(Self { url, psql: "psql".into(), _server: None, _dir: None }),
+            Ok(url) => Ok(Self { url, psql: "psql".into(), own: None }),
             Err(_) => Self::start_own(),
         }
     }
@@ -59,11 +65,57 @@ impl Postgres {
         command.args(["-D", &data_text, "-p", &port_text, "-h", "127.0.0.1", "-k", &socket]);
         // A cluster that is thrown away need not survive a power cut.
         command.args(["-c", "fsync=off", "-c", "max_connections=300"]);
-        let mut server = Server::start("postgres", &command, dir.path())?;
-        let url = format!("postgres://cortex@127.0.0.1:{port}/postgres");
-        let psql = programs.join("psql");
-        server.wait(PATIENCE, || query(&psql, &url, "SELECT 1").is_ok())?;
-        Ok(Self { url, psql, _server: Some(server), _dir: Some(dir) })
+        let mut own = Self {
+            url: format!("postgres://cortex@127.0.0.1:{port}/postgres"),
+            psql: programs.join("psql"),
+            own: Some(Own { server: None, command, dir }),
+        };
+        own.start_again()?;
+        Ok(own)
+    }
+
+    /// Stops the server at once, as a crash would: connections break, running transactions are lost, committed ones are
+    /// there at the next start. Nothing of it runs any more when this returns. Does nothing to one that is stopped.
+    ///
+    /// # Errors
+    /// Where the server was not started here, or does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(mut server) = self.own()?.server.take() else { return Ok(()) };
+        // Not SIGKILL: orphaned children would hold the shared memory that the next start needs.
+        server.signal("QUIT")?;
+        server.wait_for_end(PATIENCE)
+    }
+
+    /// Starts a stopped server on its data and its port, and waits until it answers. Does nothing to one that runs.
+    ///
+    /// # Errors
+    /// Where the server was not started here, or does not start; the message has the end of its log.
+    pub fn start_again(&mut self) -> Result<()> {
+        let (psql, url) = (self.psql.clone(), self.url.clone());
+        let own = self.own()?;
+        if own.server.as_ref().is_some_and(Server::is_running) {
+            return Ok(());
+        }
+        own.server = None;
+        let mut server = Server::start("postgres", &own.command, own.dir.path())?;
+        server.wait(PATIENCE, |_| query(&psql, &url, "SELECT 1").is_ok())?;
+        own.server = Some(server);
+        Ok(())
+    }
+
+    /// Stops it and starts it again.
+    ///
+    /// # Errors
+    /// As [`stop`](Self::stop) and [`start_again`](Self::start_again).
+    pub fn restart(&mut self) -> Result<()> {
+        self.stop()?;
+        self.start_again()
+    }
+
+    fn own(&mut self) -> Result<&mut Own> {
+        self.own
+            .as_mut()
+            .context("this PostgreSQL was not started here; a test that stops one takes start_own")
     }
 
     /// `postgres://…`, a database in which others can be made.

@@ -58,7 +58,7 @@ impl ForeignS3 {
         command.env("ROOT_ACCESS_KEY", access_key).env("ROOT_SECRET_KEY", secret_key);
         command.args(["--port", &format!("127.0.0.1:{port}"), "--quiet", "posix"]).arg(&data);
         let mut server = Server::start("versitygw", &command, dir.path())?;
-        server.wait(PATIENCE, || accepts(port))?;
+        server.wait(PATIENCE, |_| accepts(port))?;
         Ok(Self {
             endpoint: format!("http://127.0.0.1:{port}"),
             access_key: access_key.to_owned(),

@@ -51,6 +51,39 @@ fn postgres_makes_databases_and_stops_when_dropped() {
     stops(&port);
 }
 
+/// What psql prints for a query; its complaint where it fails.
+fn ask(url: &str, sql: &str) -> Result<String, String> {
+    let output = Command::new("psql").args(["-X", "-q", "-t", "-A", "-d", url, "-c", sql]).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
+#[test]
+fn postgres_keeps_what_was_committed_over_a_stop_that_breaks_its_connections() {
+    let mut postgres = Postgres::start_own().unwrap();
+    let url = postgres.database("kept").unwrap();
+    ask(&url, "CREATE TABLE t AS SELECT 1 AS a").unwrap();
+    let mut sleeper = Command::new("psql");
+    sleeper.args(["-X", "-d", &url, "-c", "SELECT pg_sleep(60)"]);
+    let sleeper = sleeper.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while ask(&url, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleep(60)%'").unwrap() != "2" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the sleeper does not connect");
+    }
+    postgres.stop().unwrap();
+    let broken = sleeper.wait_with_output().unwrap();
+    assert!(!broken.status.success());
+    assert!(begun.elapsed() < Duration::from_secs(50), "the connection outlived the server");
+    assert!(ask(&url, "SELECT 1").is_err());
+    postgres.stop().unwrap();
+    postgres.start_again().unwrap();
+    postgres.start_again().unwrap();
+    assert_eq!(ask(&url, "SELECT a FROM t").as_deref(), Ok("1"));
+    ask(&url, "INSERT INTO t VALUES (2)").unwrap();
+    postgres.restart().unwrap();
+    assert_eq!(ask(&url, "SELECT sum(a) FROM t").as_deref(), Ok("3"));
+}
+
 #[test]
 fn the_foreign_s3_answers() {
     let s3 = ForeignS3::start().unwrap();
