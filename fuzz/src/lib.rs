@@ -9,6 +9,7 @@ pub fn limits() -> Limits {
     Limits {
         row_bytes: 300,
         columns: 16,
+        list_parts: 24,
         nesting: 6,
         zip_entries: 8,
         expansion_ratio: 50,
@@ -82,7 +83,14 @@ pub fn read_from(object: Box<dyn Object>, name: &str, limits: &Limits, place: Pl
         match &what {
             What::Header(names) => width = names.len(),
             What::Fields { fields, .. } => assert_eq!(fields.len(), width, "a field a column"),
-            What::Object { values, .. } => assert!(values.len() <= limits.columns, "values are bounded"),
+            What::Object { values, .. } => {
+                assert!(values.len() <= limits.columns, "values are bounded");
+                let parts = |(_, value): &(String, JsonValue)| match value {
+                    JsonValue::List(parts) => parts.len(),
+                    _ => 0,
+                };
+                assert!(values.iter().map(parts).sum::<usize>() <= limits.list_parts, "lists are bounded");
+            }
             _ => {}
         }
         last = behind;

@@ -6,7 +6,7 @@ use memchr::memchr2;
 
 use crate::decompress::{Document, Stream};
 use crate::utf16::{self, Order, Utf16};
-use crate::{FileCode, ReadError};
+use crate::{FileCode, FileFault, ReadError};
 
 /// The least room a read is given.
 const BLOCK: usize = 64 << 10;
@@ -28,8 +28,8 @@ pub(crate) struct Buffer {
     utf16: Option<Utf16>,
     converted: Vec<u8>,
     ended: bool,
-    /// A failure that waits until the bytes before it are used up.
-    stashed: Option<ReadError>,
+    /// A fault that waits until the bytes before it are used up.
+    stashed: Option<FileFault>,
     kept: Vec<u8>,
     kept_of: u64,
 }
@@ -98,9 +98,17 @@ impl Buffer {
         let mut utf16 = Utf16::new(order);
         self.converted.clear();
         utf16.convert(&read, &mut self.converted);
+        if self.ended && !utf16.end(&mut self.converted) {
+            self.stashed = Some(half_a_unit(self.behind));
+        }
         self.utf16 = Some(utf16);
         (self.start, self.end) = (0, 0);
         self.append_converted();
+    }
+
+    /// True where the document is UTF-16.
+    pub(crate) fn is_utf16(&self) -> bool {
+        self.utf16.is_some()
     }
 
     fn append_converted(&mut self) {
@@ -114,8 +122,8 @@ impl Buffer {
 
     /// Reads on; false where the document ends. [`Buffer::data`] keeps its start.
     pub(crate) fn more(&mut self) -> Result<bool, ReadError> {
-        if let Some(error) = self.stashed.take() {
-            return Err(error);
+        if let Some(fault) = self.stashed.take() {
+            return Err(fault.into());
         }
         if self.ended {
             return Ok(false);
@@ -144,12 +152,7 @@ impl Buffer {
             if read == 0 {
                 self.ended = true;
                 if !utf16.end(&mut self.converted) {
-                    return Err(ReadError::file(
-                        FileCode::Truncated,
-                        self.behind,
-                        "the UTF-16 ends in the middle of a character",
-                        "upload the file again, completely",
-                    ));
+                    return Err(half_a_unit(self.behind).into());
                 }
             }
             self.append_converted();
@@ -173,20 +176,26 @@ impl Buffer {
         }
     }
 
-    /// At least `want` bytes, fewer only where the document ends or fails; a failure is told by the next
-    /// [`Buffer::more`].
-    pub(crate) fn peek(&mut self, want: usize) -> &[u8] {
+    /// At least `want` bytes, fewer only where the document ends or cannot be read on; why it cannot is told by the next
+    /// [`Buffer::more`]. What the object itself raises is told at once: what there is now is not all there will be.
+    pub(crate) fn peek(&mut self, want: usize) -> Result<&[u8], ReadError> {
         while self.data().len() < want {
             match self.more() {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => {
-                    self.stashed = Some(error);
+                Err(ReadError::File(fault)) => {
+                    self.stash(fault);
                     break;
                 }
+                Err(error) => return Err(error),
             }
         }
-        self.data()
+        Ok(self.data())
+    }
+
+    /// Has the next [`Buffer::more`] tell a fault again.
+    pub(crate) fn stash(&mut self, fault: FileFault) {
+        self.stashed = Some(fault);
     }
 
     /// Consumes the bytes for which `blank` holds; false where the document ends with them.
@@ -250,13 +259,13 @@ impl Buffer {
     }
 
     /// The length of the line end at `at` bytes from here: 1 or 2, 0 at the end.
-    pub(crate) fn line_end_len(&mut self, at: usize) -> usize {
-        match self.data().get(at).copied() {
+    pub(crate) fn line_end_len(&mut self, at: usize) -> Result<usize, ReadError> {
+        Ok(match self.data().get(at).copied() {
             None => 0,
             // CRLF is one line end, wherever the reads happened to cut it.
-            Some(b'\r') if self.peek(at + 2).get(at + 1) == Some(&b'\n') => 2,
+            Some(b'\r') if self.peek(at + 2)?.get(at + 1) == Some(&b'\n') => 2,
             Some(_) => 1,
-        }
+        })
     }
 
     /// Consumes `total` bytes, and says where the first `len` of them stand until the next read.
@@ -305,7 +314,7 @@ impl Buffer {
         loop {
             if let Some(end) = memchr2(b'\n', b'\r', self.data()) {
                 self.keep(end);
-                let line_end = self.line_end_len(0);
+                let line_end = self.line_end_len(0)?;
                 self.consume(line_end);
                 return Ok(());
             }
@@ -315,4 +324,13 @@ impl Buffer {
             }
         }
     }
+}
+
+fn half_a_unit(position: u64) -> FileFault {
+    FileFault::new(
+        FileCode::Truncated,
+        position,
+        "the UTF-16 ends in the middle of a character",
+        "upload the file again, completely",
+    )
 }

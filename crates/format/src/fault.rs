@@ -1,6 +1,13 @@
 //! What can be wrong with a row, a file, or the way to it.
 
+use std::borrow::Cow;
 use std::io;
+use std::str::Utf8Error;
+
+use crate::{Compression, Format};
+
+/// What a reason shows of a name or a value, in characters.
+const SHOWN: usize = 100;
 
 /// Why one row cannot be read. The rows behind it are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,7 +19,7 @@ pub enum RowFault {
     /// Broken quoting; JSON that does not parse, is no object, or names a value twice.
     MalformedRow,
     /// Longer than [`Limits::row_bytes`](crate::Limits), or a JSON row of more values than
-    /// [`Limits::columns`](crate::Limits).
+    /// [`Limits::columns`](crate::Limits) or longer lists than [`Limits::list_parts`](crate::Limits).
     RowTooLarge,
     /// JSON nested deeper than [`Limits::nesting`](crate::Limits).
     NestingTooDeep,
@@ -37,6 +44,39 @@ impl RowFault {
             Self::RowTooLarge => "row_too_large",
             Self::NestingTooDeep => "nesting_too_deep",
         }
+    }
+}
+
+/// Why a row is refused: what is wrong, in plain words, and what to do.
+pub(crate) type RowRefusal = (RowFault, String, &'static str);
+
+/// What refuses a row that is no text. Lone surrogates of UTF-16 are held as UTF-8 would write them, which shows in no
+/// byte of the file.
+pub(crate) fn no_text(row: &[u8], error: Utf8Error, utf16: bool) -> RowRefusal {
+    let (valid, rest) = row.split_at(error.valid_up_to());
+    let reason = match *rest {
+        [0xed, second @ 0xa0..=0xbf, third @ 0x80..=0xbf, ..] if utf16 => {
+            let unit = 0xd000 | u32::from(second & 0x3f) << 6 | u32::from(third & 0x3f);
+            let character = String::from_utf8_lossy(valid).chars().count() + 1;
+            format!(
+                "character {character} of the row is half a surrogate pair (0x{unit:04x}), no valid UTF-16"
+            )
+        }
+        [byte, ..] => format!("byte {} of the row (0x{byte:02x}) is not valid UTF-8", valid.len() + 1),
+        [] => "the row is not valid UTF-8".to_owned(),
+    };
+    (RowFault::InvalidEncoding, reason, "save the file as UTF-8")
+}
+
+/// A name or a value as a reason shows it.
+pub(crate) fn cut(text: &str) -> Cow<'_, str> {
+    cut_at(text, SHOWN)
+}
+
+pub(crate) fn cut_at(text: &str, characters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(characters) {
+        Some((at, _)) => format!("{}…", &text[..at]).into(),
+        None => text.into(),
     }
 }
 
@@ -119,6 +159,21 @@ pub struct FileFault {
     pub advice: &'static str,
     /// The byte, after decompression, where it happened.
     pub position: u64,
+    /// How the file is compressed, once that is known.
+    pub compression: Option<Compression>,
+    /// The format of the rows there, once that is known.
+    pub format: Option<Format>,
+}
+
+impl FileFault {
+    pub(crate) fn new(
+        code: FileCode,
+        position: u64,
+        reason: impl Into<String>,
+        advice: &'static str,
+    ) -> Self {
+        Self { code, reason: reason.into(), advice, position, compression: None, format: None }
+    }
 }
 
 /// Why reading stopped.
@@ -140,7 +195,26 @@ impl ReadError {
         reason: impl Into<String>,
         advice: &'static str,
     ) -> Self {
-        Self::File(FileFault { code, reason: reason.into(), advice, position })
+        FileFault::new(code, position, reason, advice).into()
+    }
+
+    /// Adds to a file's fault what is known of the file.
+    pub(crate) fn of(mut self, compression: Compression, format: Option<Format>) -> Self {
+        if let Self::File(fault) = &mut self {
+            fault.compression = Some(compression);
+            fault.format = format;
+        }
+        self
+    }
+
+    /// Names the entry of a zip that a file's fault is in, where its reason does not.
+    pub(crate) fn in_entry(mut self, name: &str) -> Self {
+        if let Self::File(fault) = &mut self
+            && !fault.reason.contains(&format!("`{name}`"))
+        {
+            fault.reason = format!("in `{name}`: {}", fault.reason);
+        }
+        self
     }
 
     pub(crate) fn is_empty_file(&self) -> bool {

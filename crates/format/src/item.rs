@@ -11,6 +11,15 @@ pub struct Place {
     pub row: u64,
 }
 
+/// An entry of a zip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Its name as the zip has it, cut at 512 bytes.
+    pub name: &'a str,
+    /// Where its first byte stands among all entries, after decompression: a [`Place::position`].
+    pub position: u64,
+}
+
 /// Limits that keep memory bounded.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -18,6 +27,9 @@ pub struct Limits {
     pub row_bytes: usize,
     /// The widest header, and the most values of a JSON row. Default 4,096.
     pub columns: usize,
+    /// The most parts that the lists of scalars of a JSON row have together: held one by one, the shortest parts take some
+    /// thirty times the room that they have in the file. Default 65,536.
+    pub list_parts: usize,
     /// The deepest JSON nesting; a flat object is 1 deep. Default 64, at most 256.
     pub nesting: usize,
     /// The most entries of a zip. Default 10,000.
@@ -33,6 +45,7 @@ impl Default for Limits {
         Self {
             row_bytes: 1 << 20,
             columns: 4_096,
+            list_parts: 1 << 16,
             nesting: 64,
             zip_entries: 10_000,
             expansion_ratio: 200,

@@ -4,10 +4,10 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::buffer::Buffer;
-use crate::decompress::{Compression, Stream};
+use crate::decompress::{Compression, Document, Stream};
 use crate::delimited::Delimited;
 use crate::fault::{FileCode, ReadError, RowFault};
-use crate::item::{BadRow, Columns, Item, Limits, Place, Row, Values};
+use crate::item::{BadRow, Columns, Entry, Item, Limits, Place, Row, Values};
 use crate::json::Json;
 use crate::sniff::{Format, Found, sniff};
 use crate::source::Object;
@@ -39,9 +39,12 @@ use crate::source::Object;
 pub struct Rows {
     buffer: Buffer,
     limits: Limits,
+    /// The one at hand, or the last one.
+    document: Option<Document>,
     /// None where there is nothing (more) to read.
     decoder: Option<Decoder>,
-    format: Format,
+    /// None until it has been told.
+    format: Option<Format>,
     row: u64,
     columns: ColumnsDue,
 }
@@ -62,7 +65,7 @@ enum ColumnsDue {
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rows")
-            .field("format", &self.format)
+            .field("format", &self.format())
             .field("compression", &self.compression())
             .field("place", &self.place())
             .finish_non_exhaustive()
@@ -116,22 +119,24 @@ impl Rows {
         let mut rows = Self {
             buffer,
             limits,
+            document: None,
             decoder: None,
-            format: Format::Csv,
+            format: None,
             row: at.row,
             columns: ColumnsDue::Yes,
         };
         let some = rows.open_document(Some(at.position))?;
         if !some && at.position == 0 {
-            return Err(ReadError::file(
+            let empty = ReadError::file(
                 FileCode::EmptyFile,
                 0,
                 format!("`{name}` has no files in it, or only empty ones"),
                 "upload a file with a header and rows",
-            ));
+            );
+            return Err(rows.told(empty));
         }
         if some && at.position > rows.buffer.position() {
-            rows.buffer.skip_to(at.position)?;
+            rows.buffer.skip_to(at.position).map_err(|error| rows.told(error))?;
             if let Some(Decoder::Json(json)) = &mut rows.decoder {
                 json.resume();
             }
@@ -185,7 +190,14 @@ impl Rows {
 
     /// The format of the rows at hand; the entries of a zip may differ.
     pub fn format(&self) -> Format {
-        self.format
+        // None only where there is nothing to read: behind an error, or a checkpoint at the end.
+        self.format.unwrap_or(Format::Csv)
+    }
+
+    /// The entry that the last item came from, where the object is a zip. What refuses its columns is best told with it.
+    pub fn entry(&self) -> Option<Entry<'_>> {
+        let document = self.document.as_ref().filter(|_| self.compression() == Compression::Zip)?;
+        Some(Entry { name: &document.name, position: document.begins })
     }
 
     /// How the object is compressed.
@@ -199,13 +211,14 @@ impl Rows {
             let step = match &mut self.decoder {
                 None => return Ok(Some(Step::End)),
                 Some(_) if self.columns == ColumnsDue::Yes => {
-                    self.columns =
-                        if self.format == Format::Json { ColumnsDue::NamedOnce } else { ColumnsDue::No };
+                    let named = self.format == Some(Format::Json);
+                    self.columns = if named { ColumnsDue::NamedOnce } else { ColumnsDue::No };
                     return Ok(None);
                 }
-                Some(Decoder::Delimited(delimited)) => delimited.advance(&mut self.buffer)?,
-                Some(Decoder::Json(json)) => json.advance(&mut self.buffer)?,
+                Some(Decoder::Delimited(delimited)) => delimited.advance(&mut self.buffer),
+                Some(Decoder::Json(json)) => json.advance(&mut self.buffer),
             };
+            let step = step.map_err(|error| self.told_of_entry(error))?;
             if !matches!(step, Step::End) {
                 self.row += 1;
                 return Ok(Some(step));
@@ -218,30 +231,49 @@ impl Rows {
     /// are passed over in a zip, where others may follow.
     fn open_document(&mut self, mut holding: Option<u64>) -> Result<bool, ReadError> {
         self.decoder = None;
-        while let Some(document) = self.buffer.open_document(holding.take())? {
+        loop {
+            let document = self.buffer.open_document(holding.take());
+            let Some(document) = document.map_err(|error| error.of(self.compression(), None))? else {
+                return Ok(false);
+            };
+            let before = self.format.take();
             match self.open_decoder(&document.name) {
-                Err(error) if error.is_empty_file() && self.compression() == Compression::Zip => {}
-                opened => return opened.map(|()| true),
+                Err(error) if error.is_empty_file() && self.compression() == Compression::Zip => {
+                    self.format = before;
+                }
+                opened => {
+                    self.document = Some(document);
+                    return opened.map(|()| true).map_err(|error| self.told_of_entry(error));
+                }
             }
         }
-        Ok(false)
     }
 
     fn open_decoder(&mut self, name: &str) -> Result<(), ReadError> {
-        let decoder = match sniff(&mut self.buffer, name)? {
+        let found = sniff(&mut self.buffer, name)?;
+        self.format = Some(found.format());
+        self.decoder = Some(match found {
             Found::Delimited(delimiter) => {
                 Decoder::Delimited(Delimited::open(&mut self.buffer, delimiter, &self.limits)?)
             }
-            Found::Json => Decoder::Json(Json::open(&mut self.buffer, &self.limits)?),
-        };
-        self.format = match &decoder {
-            Decoder::Delimited(delimited) => delimited.format(),
-            Decoder::Json(_) => Format::Json,
-        };
-        if self.columns != ColumnsDue::NamedOnce || self.format != Format::Json {
+            Found::Json => Decoder::Json(Json::open(&mut self.buffer, name, &self.limits)?),
+        });
+        if self.columns != ColumnsDue::NamedOnce || self.format != Some(Format::Json) {
             self.columns = ColumnsDue::Yes;
         }
-        self.decoder = Some(decoder);
         Ok(())
+    }
+
+    /// An error with what is known of the file.
+    fn told(&self, error: ReadError) -> ReadError {
+        error.of(self.compression(), self.format)
+    }
+
+    /// An error in the document at hand.
+    fn told_of_entry(&self, error: ReadError) -> ReadError {
+        match self.entry() {
+            Some(entry) => self.told(error).in_entry(entry.name),
+            None => self.told(error),
+        }
     }
 }

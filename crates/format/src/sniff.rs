@@ -52,21 +52,31 @@ pub(crate) enum Found {
     Json,
 }
 
+impl Found {
+    pub(crate) fn format(self) -> Format {
+        match self {
+            Self::Delimited(b'\t') => Format::Tsv,
+            Self::Delimited(_) => Format::Csv,
+            Self::Json => Format::Json,
+        }
+    }
+}
+
 /// Tells the format, and leaves the buffer at the first byte of content: behind a byte order mark, blank lines, and a line
 /// that names the delimiter.
 pub(crate) fn sniff(buffer: &mut Buffer, name: &str) -> Result<Found, ReadError> {
-    if let Some(order) = Order::of_mark(buffer.peek(4)) {
+    if let Some(order) = Order::of_mark(buffer.peek(4)?) {
         buffer.convert_from(order);
     }
     refuse_other_encodings(buffer, name)?;
-    if buffer.peek(3).starts_with(b"\xef\xbb\xbf") {
+    if buffer.peek(3)?.starts_with(b"\xef\xbb\xbf") {
         buffer.consume(3);
     }
     let rows = buffer.skip(|byte| byte == b'\n' || byte == b'\r')?;
     let named = Format::of_name(name);
     let position = buffer.position();
     let packed = buffer.stream().compression() != Compression::None;
-    let head = buffer.peek(HEAD);
+    let head = buffer.peek(HEAD)?;
     if !rows || (head.len() < HEAD && head.iter().all(u8::is_ascii_whitespace)) {
         return Err(empty(position, name));
     }
@@ -98,7 +108,7 @@ pub(crate) fn sniff(buffer: &mut Buffer, name: &str) -> Result<Found, ReadError>
 
 fn refuse_other_encodings(buffer: &mut Buffer, name: &str) -> Result<(), ReadError> {
     let position = buffer.position();
-    let head = buffer.peek(TEXT);
+    let head = buffer.peek(TEXT)?;
     let head = &head[..head.len().min(TEXT)];
     let nul = |odd: usize| head.iter().skip(odd).step_by(2).filter(|&&byte| byte == 0).count();
     let utf32 = head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff");

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{fault, lines, lines_within, open};
+use common::{Encoding, fault, gzip, lines, lines_within, open, zip};
 use format::{Format, Item, Limits};
 
 #[test]
@@ -89,6 +89,35 @@ fn a_quote_that_is_never_closed_costs_one_row() {
 }
 
 #[test]
+fn an_open_quote_in_front_of_damage_costs_one_row() {
+    let text = b"a,b\n1,2\n3,\"x\r\n4,5\r\n6,\nlong,7\n9";
+    let rows = ["header a|b", "1@4 1|2", "2@8 malformed_row: 3,\"x", "3@14 4|5", "4@19 6|", "5@22 long|7"];
+    let damaged = |mut bytes: Vec<u8>, at: usize| {
+        bytes[at] ^= 1;
+        bytes
+    };
+    let packed = gzip(&[text]);
+    let zip = zip(&[("x.csv", text.to_vec())]);
+    let directory = memchr::memmem::find(&zip, b"PK\x01\x02").unwrap();
+    let mut utf16 = Encoding::Utf16Be.file(text);
+    utf16.push(0);
+    for (bytes, name, code) in [
+        (packed[..packed.len() - 4].to_vec(), "x.csv.gz", "truncated@30"),
+        (damaged(packed.clone(), packed.len() - 5), "x.csv.gz", "corrupt_archive@30"),
+        (damaged(zip, directory + 16), "x.zip", "corrupt_archive@30"),
+    ] {
+        let seen = lines(&bytes, name);
+        assert_eq!(seen[..6], rows, "{name}");
+        assert_eq!(seen[6..], [code], "{name}: the line that is cut is no row");
+    }
+    let seen = lines(&utf16, "x.csv");
+    assert_eq!((seen.len(), seen[6].as_str()), (7, "truncated@63"));
+    let header = gzip(&[b"a,\"b\n1,2\n"]);
+    let header = damaged(header.clone(), header.len() - 5);
+    assert!(fault(&header, "x.csv.gz").starts_with("corrupt_archive@"), "not the header's fault");
+}
+
+#[test]
 fn text_behind_a_closing_quote_costs_the_line_it_begins_on() {
     assert_eq!(
         lines(b"a,b\n1,\"x\n2,\"y\"\n3,z\n\"p\"q,r\n4,s\n", "x.csv"),
@@ -148,6 +177,14 @@ fn headers_that_cannot_be_are_refused() {
     let limits = Limits { columns: 2, row_bytes: 10, ..Limits::default() };
     assert_eq!(lines_within(b"a,b,c\n", "x.csv", &limits), ["header_too_large@0"]);
     assert_eq!(lines_within(b"aaaaaaaa,bb\n", "x.csv", &limits), ["header_too_large@0"]);
+}
+
+#[test]
+fn a_name_that_stands_twice_is_shown_cut() {
+    let name = "é".repeat(200_000);
+    let reason = common::file_fault(format!("x,{name},{name}\n").as_bytes(), "x.csv").reason;
+    let shown = |characters: usize| "é".repeat(characters);
+    assert_eq!(reason, format!("the header names the column `{}…` twice: x, {}…", shown(100), shown(497)));
 }
 
 #[test]

@@ -1,229 +1,25 @@
 //! What other readers make of the same bytes: docs/formats.md has each case in which they differ, with the reason.
 #![allow(clippy::unwrap_used, reason = "only functions marked as tests are exempt by themselves")]
 
+#[path = "differential/cases.rs"]
+mod cases;
 mod common;
 
 use std::fmt::Write as _;
 use std::io::Cursor;
 use std::path::Path;
 
+use cases::{ARRAYS, DELIMITED, LINES, OBJECTS};
 use common::{Seen, all_items};
 use format::{JsonValue, Limits};
 use serde_json::{Value, json};
 use services::Python;
 
-/// Files of delimited text, each with its delimiter.
-const DELIMITED: &[(u8, &[u8])] = &[
-    // Lines
-    (b',', b"a,b,c\n1,2,3\n"),
-    (b',', b"a,b,c\r\n1,2,3\r\n"),
-    (b',', b"a,b,c\r1,2,3\r4,5,6\r"),
-    (b',', b"a,b\n1,2"),
-    (b',', b"a,b\r\n1,2"),
-    (b',', b"a,b\n1,2\n\n3,4\n"),
-    (b',', b"a,b\r\n1,2\r\n\r\n3,4\r\n"),
-    (b',', b"\n\na,b\n1,2\n"),
-    (b',', b"a,b\n1,2\n\n\n\n"),
-    (b',', b"a,b\n1,2\r\n3,4\n"),
-    (b',', b"a,b\n1,2\n   \n3,4\n"),
-    (b',', b"a,b\n1,2\n,\n3,4\n"),
-    (b',', b"a,b\n"),
-    (b',', b"a,b"),
-    // Fields
-    (b',', b"a,b,c\n,,\n1,,3\n"),
-    (b',', b"a,b,c\n\"\",\"\",\"\"\n"),
-    (b',', b"a,b\n 1 , 2 \n"),
-    (b',', b"a,b\n007,1e5\n"),
-    (b',', b"a,b\nNA,null\nNaN,None\n"),
-    (b',', b"a,b\n#1,2\n"),
-    (b',', b"#a,b\n1,2\n"),
-    (b',', b"a,b\n'1,5',2\n"),
-    (b',', b"a\n1\n2\n"),
-    (b';', b"a;b\n1,5;2\n"),
-    (b'\t', b"a\tb\n1\t2\n"),
-    (b'|', b"a|b\n1|2\n"),
-    (b';', b"a;b;c\n\"1;2\";\"x\"\"y\";\n"),
-    // Quotes
-    (b',', b"first,last,address\nA,B,\"120 Main St., Town\"\n"),
-    (b',', b"a,b\n1,\"ha \"\"ha\"\" ha\"\n3,4\n"),
-    (b',', b"a,b\n1,\"x\ny\"\n3,4\n"),
-    (b',', b"a,b\r\n1,\"x\r\ny\"\r\n3,4\r\n"),
-    (b',', b"a,b\n1,\"ha\n\"\"ha\"\"\nha\"\n3,4\n"),
-    (b',', b"a,b\n1,\"\"\"\"\n3,4\n"),
-    (b',', b"a,b\n1,\"{\"\"type\"\": \"\"Point\"\", \"\"at\"\": [1, 2]}\"\n"),
-    (b',', b"\"a\",\"b\"\n\"1\",\"2\"\n"),
-    (b',', b"\"a,x\",b\n1,2\n"),
-    (b',', b"\"a\nx\",b\n1,2\n"),
-    (b',', b"a,b\n\"\n\",2\n3,4\n"),
-    (b',', b"a,b\n1,5\" pipe\n3,4\n"),
-    (b',', b"a,b\n1,x\"\"y\n3,4\n"),
-    (b',', b"a,b\n1,x\"y\"z\n3,4\n"),
-    (b',', b"a,b\n\"1\"x,2\n3,4\n"),
-    (b',', b"a,b\n\"1\" ,2\n3,4\n"),
-    (b',', b"a,b\n1, \"2\"\n3,4\n"),
-    (b',', b"a,b\n1, \"2,5\"\n3,4\n"),
-    (b',', b"a,b\n1,\"2\n3,4\n"),
-    (b',', b"a,b\n1,\"2\n3,\"4\"\n5,6\n"),
-    (b',', b"a,b\n1,\"\n"),
-    (b',', b"a,b\n1,\"x\\\"y\"\n3,4\n"),
-    (b',', b"a,b\n1,x\\y\n3,4\n"),
-    (b',', b"a,b\n1,\"x\\\\\"\n3,4\n"),
-    // Counts
-    (b',', b"a,b,c\n1,2\n3,4,5\n"),
-    (b',', b"a,b\n1,2,3\n4,5\n"),
-    (b',', b"a,b\n1,2,\n3,4,\n"),
-    (b',', b"a,b,\n1,2,\n"),
-    // Names
-    (b',', b" a , b \n1,2\n"),
-    (b',', b"a,a\n1,2\n"),
-    (b',', b"a,A\n1,2\n"),
-    (b',', b"1,2\n3,4\n"),
-    // Encodings
-    (b',', "a,b\né,漢😀\n".as_bytes()),
-    (b',', "\u{feff}a,b\n1,2\n".as_bytes()),
-    (b',', "\u{feff}\"a\",b\n1,2\n".as_bytes()),
-    (b',', "a,b\n\u{feff}1,2\n".as_bytes()),
-    (b',', "a,b\n1\u{85}2,3\u{2028}4\n".as_bytes()),
-    (b',', b"a,b\n1\x0b2,3\x0c4\n"),
-    (b',', b"a,b\n1\x002,3\n"),
-    (b',', b"a,b\n1,\xe9\n3,4\n"),
-];
-
-/// Lines of JSON.
-const LINES: &[&[u8]] = &[
-    // Structure
-    b"{}",
-    b"{\"v\":1}",
-    b" \t{ \"v\" :\t1 , \"w\" : 2 } \r",
-    b"{\"v\":{}}",
-    b"{\"v\":{\"w\":{\"x\":1}}}",
-    b"{\"v\":[]}",
-    b"{\"v\":[1,\"a\",true]}",
-    b"{\"v\":[1,null,2]}",
-    b"{\"v\":[[1,2],[]]}",
-    b"{\"v\":[{\"w\":1}]}",
-    b"{\"\":1}",
-    b"{\"a.b\":1}",
-    b"{\"a\":{\"b\":1},\"a.b\":2}",
-    b"{\"a\":1,\"a\":1}",
-    b"{\"a\":1,\"A\":2}",
-    b"{\"a\":1,}",
-    b"{,\"a\":1}",
-    b"{\"a\":1,,\"b\":2}",
-    b"{\"a\" 1}",
-    b"{\"a\":}",
-    b"{\"a\"}",
-    b"{\"a\":1",
-    b"{\"a\":1}}",
-    b"{\"a\":1} x",
-    b"{\"a\":1} {\"b\":2}",
-    b"{\"a\":1};",
-    b"{a:1}",
-    b"{'a':1}",
-    b"{1:1}",
-    b"{null:1}",
-    b"{\"v\":[1,]}",
-    b"{\"v\":[,1]}",
-    b"{\"v\":[1 2]}",
-    b"{\"v\":[1}",
-    b"{\"v\":[1]]}",
-    b"{\"v\":1}/**/",
-    b"{\"v\":/*x*/1}",
-    b"{\"v\":1} // x",
-    b"{\"v\":1} # x",
-    b"[]",
-    b"[{\"v\":1}]",
-    b"1",
-    b"\"a\"",
-    b"null",
-    "\u{feff}{\"v\":1}".as_bytes(),
-    "{\"v\":\u{a0}1}".as_bytes(),
-    b"{\"v\":\x0c1}",
-    b"{\"v\":1}\x00",
-    // Literals
-    b"{\"v\":true,\"w\":false,\"x\":null}",
-    b"{\"v\":True}",
-    b"{\"v\":nul}",
-    b"{\"v\":nulll}",
-    b"{\"v\":truefalse}",
-    b"{\"v\":undefined}",
-    // Numbers
-    b"{\"v\":0}",
-    b"{\"v\":-0}",
-    b"{\"v\":-0.0}",
-    b"{\"v\":1.5}",
-    b"{\"v\":1E2}",
-    b"{\"v\":1e+2}",
-    b"{\"v\":1.5e-2}",
-    b"{\"v\":0e1}",
-    b"{\"v\":9007199254740993}",
-    b"{\"v\":123456789012345678901234567890}",
-    b"{\"v\":0.1000000000000000055511151231257827}",
-    b"{\"v\":1e400}",
-    b"{\"v\":-1e400}",
-    b"{\"v\":1e-400}",
-    b"{\"v\":1e999999}",
-    b"{\"v\":01}",
-    b"{\"v\":-01}",
-    b"{\"v\":00}",
-    b"{\"v\":+1}",
-    b"{\"v\":.5}",
-    b"{\"v\":-.5}",
-    b"{\"v\":1.}",
-    b"{\"v\":1.e1}",
-    b"{\"v\":1e}",
-    b"{\"v\":1e+}",
-    b"{\"v\":1.5.5}",
-    b"{\"v\":--1}",
-    b"{\"v\":-}",
-    b"{\"v\":0x1}",
-    b"{\"v\":1_000}",
-    b"{\"v\":1,000}",
-    b"{\"v\":NaN}",
-    b"{\"v\":Infinity}",
-    b"{\"v\":-Infinity}",
-    b"{\"v\":Inf}",
-    "{\"v\":\u{ff11}}".as_bytes(),
-    // Strings
-    b"{\"v\":\"\"}",
-    b"{\"v\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}",
-    b"{\"v\":\"\\u0041\\u00e9\\u6f22\"}",
-    b"{\"v\":\"\\uD83D\\uDE00\"}",
-    b"{\"v\":\"\\ud83d\\ude00\"}",
-    b"{\"v\":\"\\u0000\"}",
-    b"{\"v\":\"\\uFFFF\\uFDD0\"}",
-    b"{\"v\":\"\\ud800\"}",
-    b"{\"v\":\"\\udc00\"}",
-    b"{\"v\":\"\\ud800x\"}",
-    b"{\"v\":\"\\ud800\\n\"}",
-    b"{\"v\":\"\\ud800\\ud800\\udc00\"}",
-    b"{\"v\":\"\\u12\"}",
-    b"{\"v\":\"\\u12G4\"}",
-    b"{\"v\":\"\\U0041\"}",
-    b"{\"v\":\"\\x41\"}",
-    b"{\"v\":\"\\'\"}",
-    b"{\"v\":\"\\\"}",
-    b"{\"v\":\"a}",
-    b"{\"v\":a}",
-    b"{\"v\":'a'}",
-    b"{\"v\":\"a\"\"b\"}",
-    b"{\"v\":\"\t\"}",
-    b"{\"v\":\"\x00\"}",
-    b"{\"v\":\"\x1f\"}",
-    b"{\"v\":\"\x7f\"}",
-    "{\"v\":\"é漢😀\u{2028}\"}".as_bytes(),
-    "{\"é\":1}".as_bytes(),
-    b"{\"\\u0061\":1}",
-    b"{\"a\":1,\"\\u0061\":2}",
-    b"{\"v\":\"\xe9\"}",
-    b"{\"v\":\"\xed\xa0\x80\"}",
-    b"{\"v\":\"\xc0\xaf\"}",
-    b"{\"v\":\"\xf4\x90\x80\x80\"}",
-];
-
 /// A reader of the script, and its name in the document.
 const OF_DELIMITED: [&str; 3] = ["csv", "pandas", "duckdb"];
 const OF_LINES: [&str; 2] = ["json", "duckdb json"];
+const OF_ARRAYS: [&str; 2] = ["json array", "duckdb json array"];
+const OF_OBJECTS: [&str; 2] = ["json objects", "duckdb json objects"];
 
 const REFUSED: &str = "refused";
 
@@ -416,4 +212,28 @@ fn where_readers_of_json_differ_is_told() {
         })
         .collect();
     assert_told("JSON lines", &found);
+}
+
+/// The rows of the document for files of JSON, of which each reader makes what it can.
+fn differing(files: &[&[u8]], of: [&str; 2]) -> Vec<String> {
+    let mut readers = Readers::start();
+    let differs = |bytes: &&[u8]| {
+        let items = items(bytes, "x.json");
+        let rows = items.iter().filter(|item| !item.is_columns());
+        let ours: Vec<Option<Value>> =
+            rows.map(|item| if matches!(item, Seen::Fault { .. }) { None } else { of_line(item) }).collect();
+        let others = of.map(|reader| readers.other(reader, b',', bytes, &ours));
+        row(&bytes_shown(bytes), &ours, &others)
+    };
+    files.iter().filter_map(differs).collect()
+}
+
+#[test]
+fn where_readers_of_json_arrays_differ_is_told() {
+    assert_told("JSON arrays", &differing(ARRAYS, OF_ARRAYS));
+}
+
+#[test]
+fn where_readers_of_json_objects_differ_is_told() {
+    assert_told("JSON objects one after another", &differing(OBJECTS, OF_OBJECTS));
 }

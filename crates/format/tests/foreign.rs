@@ -26,7 +26,7 @@ const fn writer(name: &'static str, file: &'static str) -> Writer {
     Writer { name, file, bare_cr: false }
 }
 
-const WRITERS: [Writer; 33] = [
+const WRITERS: [Writer; 37] = [
     writer("csv excel", "excel.csv"),
     writer("csv excel-tab", "excel.tsv"),
     writer("csv unix", "unix.csv"),
@@ -43,6 +43,10 @@ const WRITERS: [Writer; 33] = [
     writer("json array", "array.json"),
     writer("json array, indented", "indented.json"),
     writer("json array, UTF-16", "utf16.json"),
+    writer("zipfile", "table.zip"),
+    writer("zipfile, to a pipe", "pipe.zip"),
+    writer("zipfile, to a pipe, stored", "stored.zip"),
+    writer("zipfile, to a pipe, zip64", "zip64.zip"),
     Writer { name: "pandas csv", file: "pandas.csv", bare_cr: true },
     Writer { name: "pandas csv, tab", file: "pandas.tsv", bare_cr: true },
     writer("pandas csv, semicolon", "semicolon.csv"),
@@ -214,7 +218,8 @@ proptest! {
 
     #[test]
     fn json_of_foreign_writers_keeps_its_types(table in table(value())) {
-        for writer in WRITERS.iter().filter(|writer| writer.name.starts_with("json ")) {
+        let keeps_types = |writer: &&Writer| writer.name.starts_with("json ") || writer.name.starts_with("zipfile");
+        for writer in WRITERS.iter().filter(keeps_types) {
             let (_folder, path) = written(writer, &table.header, &json!(table.rows));
             let found: Vec<_> = named(read(&path)).into_iter().map(normal).collect();
             let expected: Vec<_> = table

@@ -5,7 +5,8 @@
 
 mod common;
 
-use common::{Encoding, bzip2, fault, gzip, lines, zip, zstd};
+use common::{Encoding, bzip2, fault, file_fault, gzip, lines, open, reasons, zip, zstd};
+use format::{Compression, Format, Item};
 
 #[test]
 fn nothing_in_a_file_is_empty() {
@@ -40,6 +41,32 @@ fn half_a_surrogate_costs_its_row_and_half_a_unit_the_rest() {
     );
     bytes.push(b'4');
     assert_eq!(lines(&bytes, "x.csv")[3], "truncated@27");
+    for mark in [b"\xff\xfe", b"\xfe\xff"] {
+        assert_eq!(fault(&[mark.as_slice(), b"4"].concat(), "x.csv"), "truncated@3", "no unit is whole");
+        assert_eq!(fault(mark, "x.csv"), "empty_file@2");
+    }
+}
+
+#[test]
+fn half_a_surrogate_is_told_as_the_unit_that_it_is() {
+    let reason = "character 3 of the row is half a surrogate pair (0xd800), no valid UTF-16";
+    for encoding in [Encoding::Utf16Le, Encoding::Utf16Be] {
+        let csv = encoding.file("a,b\né𝄞\u{1},1\n".as_bytes());
+        let csv = replaced(&csv, &encoding.encode(b"\x01"), &encoding.encode(b"\xff"));
+        assert_eq!(reasons(&csv, "x.csv"), [reason]);
+        let json = encoding.file(b"{}\n{\"\xff\":1}\n");
+        assert_eq!(reasons(&json, "x.jsonl"), [reason]);
+        let header = encoding.file(b"a\xff,b\n1,2\n");
+        assert_eq!(file_fault(&header, "x.csv").reason, "the header is not valid UTF-16");
+    }
+    // The bytes that stand for one in memory are bytes of a file in UTF-8.
+    let reason = "byte 1 of the row (0xed) is not valid UTF-8";
+    assert_eq!(reasons(b"a,b\n\xed\xa0\x80,1\n", "x.csv"), [reason]);
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    [&bytes[..at], to, &bytes[at + from.len()..]].concat()
 }
 
 #[test]
@@ -136,4 +163,58 @@ fn a_fault_says_what_where_and_what_to_do() {
         error.to_string(),
         "duplicate_column at byte 0: the header names the column `id` twice: id, name, id; give each column a name of its own"
     );
+}
+
+#[test]
+fn a_fault_tells_what_is_known_of_the_file() {
+    let twice: &[u8] = b"id,name,id\n";
+    let known = |bytes: &[u8], name: &str| {
+        let fault = file_fault(bytes, name);
+        (fault.compression.map(Compression::as_str), fault.format.map(Format::as_str))
+    };
+    assert_eq!(known(twice, "x.csv"), (Some("none"), Some("csv")));
+    assert_eq!(known(&gzip(&[b"id\tname\tid\n"]), "x"), (Some("gzip"), Some("tsv")));
+    assert_eq!(known(&zip(&[("a.csv", twice.to_vec())]), "x"), (Some("zip"), Some("csv")));
+    assert_eq!(known(&zip(&[("a.csv", gzip(&[twice]))]), "x"), (Some("zip"), None));
+    assert_eq!(known(&zip::<&str>(&[]), "x.zip"), (Some("zip"), None), "nothing in it");
+    assert_eq!(known(&zip(&[("a.zip", Vec::from(b"x"))]), "x.zip"), (Some("zip"), None), "by its directory");
+    assert_eq!(known(&zstd(&[b"[{}"]), "x.json"), (Some("zstd"), Some("json")), "at its end");
+    assert_eq!(known(b"", "x.csv.gz"), (Some("none"), None));
+    assert_eq!(known(twice, "x.csv.gz"), (Some("none"), None), "the name does not tell");
+}
+
+#[test]
+fn a_fault_in_a_zip_names_the_entry() {
+    let whole = ("a.csv", b"a,b\n1,2\n".to_vec());
+    for (content, rest) in [
+        (b"a,a\n".to_vec(), "the header names the column `a` twice: a, a"),
+        (b"[{}{}]".to_vec(), "no comma stands between two elements of the array"),
+        (b"PAR1\x15\0\x15".to_vec(), "`dir/b` is a Parquet file"),
+    ] {
+        let fault = file_fault(&zip(&[whole.clone(), ("dir/b", content)]), "x.zip");
+        let named = if rest.starts_with('`') { rest.to_owned() } else { format!("in `dir/b`: {rest}") };
+        assert_eq!(fault.reason, named);
+        assert!(fault.position >= 8, "{fault}");
+    }
+}
+
+#[test]
+fn the_entry_that_an_item_came_from_is_told() {
+    let bytes = zip(&[
+        ("a.csv", b"a,b\n1,2\n".to_vec()),
+        ("empty.csv", b"\n".to_vec()),
+        ("b.csv", b"c\n1\n".to_vec()),
+        ("last.csv", b"\n\n".to_vec()),
+    ]);
+    let mut rows = open(&bytes, "x.zip").unwrap();
+    let mut seen = Vec::new();
+    while let Some(item) = rows.next().unwrap() {
+        let columns = matches!(item, Item::Columns(_));
+        let entry = rows.entry().unwrap();
+        seen.push((columns, entry.name.to_owned(), entry.position));
+    }
+    let expected = [(true, "a.csv", 0), (false, "a.csv", 0), (true, "b.csv", 9), (false, "b.csv", 9)];
+    assert_eq!(seen, expected.map(|(columns, name, at)| (columns, name.to_owned(), at)));
+    assert_eq!((rows.entry().unwrap().name, rows.format()), ("b.csv", Format::Csv));
+    assert!(open(b"a\n1\n", "x.csv").unwrap().entry().is_none());
 }

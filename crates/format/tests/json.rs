@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{fault, lines, lines_within, open};
+use common::{fault, gzip, lines, lines_within, open, reasons, zip};
 use format::{Format, Limits};
 
 #[test]
@@ -46,6 +46,107 @@ fn a_bad_first_line_costs_that_line_too() {
         assert_eq!(seen.len(), 4, "{first}: {seen:?}");
         assert!(seen[1].starts_with("1@0 malformed_row"), "{first}: {seen:?}");
         assert!(seen[3].starts_with("3@"), "{first}: {seen:?}");
+    }
+}
+
+#[test]
+fn bad_first_lines_cost_those_lines() {
+    let bad = "{bad\n{\"worse\": \n";
+    for (name, first) in [
+        ("x.json", bad.to_owned()),
+        ("x.jsonl", bad.to_owned()),
+        ("x", bad.to_owned()),
+        ("x.json", "{bad\n".repeat(60)),
+        // Where the name speaks of lines, there need not be a whole one in sight.
+        ("x.ndjson", "{bad\n".repeat(300)),
+    ] {
+        let count = first.lines().count();
+        let seen = lines(format!("{first}\n{{\"a\":1}}\n{{\"a\":2}}\n").as_bytes(), name);
+        assert_eq!(seen.len(), count + 3, "{name}: {seen:?}");
+        assert!(seen[1..=count].iter().all(|line| line.contains(" malformed_row: ")), "{name}: {seen:?}");
+        assert!(seen[count + 2].ends_with("a=Number(\"2\")"), "{name}: {seen:?}");
+    }
+    assert_eq!(lines(b"{\"a\":\n{\"b\":\n", "x.jsonl").len(), 3, "no line is a row");
+}
+
+#[test]
+fn a_name_that_speaks_of_lines_is_told_behind_a_compression_and_in_a_zip() {
+    let bad = b"{bad\n{\"worse\": \n{\"a\":\n".to_vec();
+    let files = [
+        (bad.clone(), "x.NDJSON"),
+        (gzip(&[&bad]), "x.jsonl.gz"),
+        (gzip(&[&bad]), "x.jsonl"),
+        (zip(&[("a/x.jsonl", bad)]), "x.zip"),
+    ];
+    for (bytes, name) in files {
+        let seen = lines(&bytes, name);
+        assert_eq!(seen.len(), 4, "{name}: {seen:?}");
+        assert!(seen[1..].iter().all(|line| line.contains(" malformed_row: ")), "{name}: {seen:?}");
+    }
+}
+
+#[test]
+fn an_object_over_several_lines_is_one_whatever_the_name() {
+    let rest = "{\n\"a\": 2}\n";
+    for (first, expected) in [
+        ("{\n  \"a\": 1\n}", "1@0 a=Number"),
+        // What cannot be a row is an object all the same.
+        ("{\n  \"a\": 1,\n  \"a\": 1\n}", "1@0 malformed_row"),
+        ("{\n  \"a\": [\n    {\"b\": 1}\n  ]\n}", "1@0 a=Json"),
+    ] {
+        for name in ["x.json", "x.jsonl", "x"] {
+            let seen = lines(format!("{first}\n{rest}").as_bytes(), name);
+            assert_eq!(seen.len(), 3, "{name}: {seen:?}");
+            assert!(seen[1].starts_with(expected), "{name}: {seen:?}");
+        }
+    }
+    let seen = lines(b"{\n  \"a\": \"\xff\"\n}\n{\n\"a\": 2}\n", "x.jsonl");
+    assert_eq!(seen[1..].len(), 2, "{seen:?}");
+    assert!(seen[1].starts_with("1@0 invalid_encoding"), "{seen:?}");
+}
+
+#[test]
+fn a_part_of_a_broken_object_is_no_line_of_its_own() {
+    let indented = b"{\n  \"a\": [\n    {\"b\": 1},\n    {\"b\": 2}\n  ],\n  oops\n}\n";
+    assert_eq!(lines(indented, "x.json"), ["named", "malformed_document@0"]);
+    let cut = b"{\"a\": [\n{\"b\": 1},\n{\"b\": 2}\n";
+    assert_eq!(lines(cut, "x.json"), ["named", "truncated@0"]);
+}
+
+#[test]
+fn several_objects_on_a_line_are_rows_unless_the_name_speaks_of_lines_and_there_are_some() {
+    let two = b"{\"a\":1}{\"a\":2}\n";
+    assert_eq!(lines(two, "x.json").len(), 3);
+    assert_eq!(lines(two, "x.jsonl").len(), 3);
+    let followed = [two.as_slice(), b"{\"a\":3}\nnonsense\n{\"a\":4}\n"].concat();
+    assert_eq!(lines(&followed, "x.json").last().unwrap(), "malformed_document@23");
+    assert_eq!(
+        lines(&followed, "x.jsonl"),
+        [
+            "named",
+            "1@0 malformed_row: {\"a\":1}{\"a\":2}",
+            "2@15 a=Number(\"3\")",
+            "3@23 malformed_row: nonsense",
+            "4@32 a=Number(\"4\")"
+        ]
+    );
+}
+
+#[test]
+fn an_array_on_the_first_of_many_lines_is_a_bad_line() {
+    for first in ["[1]", "[{\"a\":0}]", "[]", "[\"x\", [2]] x"] {
+        let seen = lines(format!("{first}\n{{\"a\":1}}\nx\n{{\"a\":2}}\n").as_bytes(), "x.jsonl");
+        assert_eq!(seen.len(), 5, "{first}: {seen:?}");
+        assert!(seen[1].starts_with("1@0 malformed_row"), "{first}: {seen:?}");
+        let seen = lines(format!("{first}\n{{\"a\":1}}\n").as_bytes(), "x.json");
+        assert!(seen[2].ends_with(" a=Number(\"1\")"), "{first}: {seen:?}");
+    }
+    assert_eq!(lines(b"[1\n{\"a\":1}\n", "x.jsonl").last().unwrap(), "2@3 a=Number(\"1\")");
+    for array in ["[{\"a\":1},{\"a\":2}]", "[{\"a\":1},\n{\"a\":2}\n]\n", "[\n{\"a\":1},\n{\"a\":2}]"] {
+        for name in ["x.json", "x.jsonl"] {
+            let seen = lines(array.as_bytes(), name);
+            assert!(seen.len() == 3 && seen[2].ends_with("a=Number(\"2\")"), "{array} {name}: {seen:?}");
+        }
     }
 }
 
@@ -192,6 +293,46 @@ fn rows_too_deep_too_wide_or_too_large_cost_the_row() {
         for ((row, seen), expected) in rows.iter().zip(&seen[1..]).zip(expected) {
             assert!(seen.contains(expected), "{row}: {seen}");
         }
+    }
+}
+
+#[test]
+fn lists_have_so_many_parts_in_a_row() {
+    let limits = Limits { list_parts: 3, ..Limits::default() };
+    let seen = lines_within(
+        br#"{"a":[1,null,2],"b":["x"],"c":[]}
+{"a":[1,2,3,4]}
+{"a":[1,true],"b":[3,"x"]}
+{"a":[1,2,3,4,5,{}]}
+{"a":[1,2,3]}
+"#,
+        "x.jsonl",
+        &limits,
+    );
+    assert!(seen[1].contains(r#"a=List(["1", "2"]) b=List(["x"])"#), "{seen:?}");
+    assert!(seen[2].starts_with("2@34 row_too_large"), "{seen:?}");
+    assert!(seen[3].starts_with("3@50 row_too_large"), "all lists of a row together: {seen:?}");
+    assert!(seen[4].contains("a=Json"), "deeper nesting is one text: {seen:?}");
+    assert!(seen[5].contains("a=List"), "{seen:?}");
+    let row = |parts: usize| format!("{{\"a\":[{}]}}\n", vec!["1"; parts].join(","));
+    let file = row(1 << 16) + &row((1 << 16) + 1);
+    assert_eq!(reasons(file.as_bytes(), "x.jsonl"), ["the lists of the row have more than 65536 parts"]);
+}
+
+#[test]
+fn a_name_that_stands_twice_is_shown_cut() {
+    let name = "é".repeat(200_000);
+    let row = format!("{{\"{name}\":1,\"{name}\":2}}\n");
+    let shown = format!("the row names `{}…` twice", "é".repeat(100));
+    assert_eq!(reasons(row.as_bytes(), "x.jsonl"), [shown]);
+}
+
+#[test]
+fn only_json_s_own_blanks_may_end_a_line() {
+    assert_eq!(lines(b"{\"a\":1} \t\r\n", "x.jsonl").last().unwrap(), "1@0 a=Number(\"1\")");
+    for other in ["\u{c}", "\u{b}", "\u{a0}"] {
+        let seen = lines(format!("{{\"a\":0}}\n{{\"a\":1}}{other}\n").as_bytes(), "x.jsonl");
+        assert!(seen[2].starts_with("2@8 malformed_row"), "{other:?}: {seen:?}");
     }
 }
 

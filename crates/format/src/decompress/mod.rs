@@ -125,19 +125,22 @@ impl Stream {
             && named != found
             && !head.is_empty()
         {
-            return Err(ReadError::file(
+            let error = ReadError::file(
                 FileCode::FormatMismatch,
                 0,
                 format!("`{name}` is named as {}, but its content is not", named.as_str()),
                 "name the file after what it holds, or compress it as its name says",
-            ));
+            );
+            return Err(error.of(found, None));
         }
         let kind = match found {
             Compression::None => Kind::Plain(source),
             Compression::Gzip => Kind::Coded(Coded::gzip(source)),
             Compression::Zstd => Kind::Coded(Coded::zstd(source)?),
             Compression::Bzip2 => Kind::Coded(Coded::bzip2(source)),
-            Compression::Zip => Kind::Zip(zip::Zip::open(source, limits)?),
+            Compression::Zip => {
+                Kind::Zip(zip::Zip::open(source, limits).map_err(|error| error.of(found, None))?)
+            }
         };
         Ok(Self {
             kind,

@@ -2,11 +2,11 @@
 
 use memchr::{memchr, memchr2, memchr3};
 
-use crate::ReadError;
 use crate::buffer::Buffer;
+use crate::{FileFault, ReadError};
 
 /// The end of a row that begins at the buffer's first byte.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum RowEnd {
     /// `len` bytes on, before its line end.
     At { len: usize, quoted: bool },
@@ -14,6 +14,8 @@ pub(super) enum RowEnd {
     Broken(&'static str),
     /// More than the limit away.
     Beyond { quoted: bool },
+    /// The document cannot be read on from within its quotes, behind its first line.
+    Cut(FileFault),
 }
 
 /// Finds the row's end, and reads on as far as needed. It depends on the row's first `limit` + 1 bytes only, not on
@@ -30,8 +32,11 @@ pub(super) fn find_row_end(buffer: &mut Buffer, delimiter: u8, limit: usize) -> 
         if window.len() > limit {
             return Ok(RowEnd::Beyond { quoted: scan.quoted });
         }
-        if !buffer.more()? {
-            return Ok(scan.at_end(buffer.data().len()));
+        match buffer.more() {
+            Ok(true) => {}
+            Ok(false) => return Ok(scan.at_end(buffer.data().len())),
+            Err(ReadError::File(fault)) if scan.is_open_behind_a_line() => return Ok(RowEnd::Cut(fault)),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -107,6 +112,10 @@ impl Scan {
                 },
             }
         }
+    }
+
+    fn is_open_behind_a_line(&self) -> bool {
+        self.several_lines && matches!(self.state, State::Inside)
     }
 
     fn at_end(&self, len: usize) -> RowEnd {

@@ -13,8 +13,14 @@ use std::ops::Range;
 use self::extent::{RowEnd, find_row_end};
 use self::split::Splitter;
 use crate::buffer::Buffer;
+use crate::fault::{RowRefusal, cut, cut_at, no_text};
 use crate::rows::Step;
-use crate::{Fields, FileCode, Format, Limits, ReadError, RowFault};
+use crate::{Fields, FileCode, Limits, ReadError, RowFault};
+
+const OPEN_QUOTE: &str = "a quote is opened, and the file cannot be read up to where it is closed";
+const QUOTING: &str = "quote fields that hold quotes, and write each inner quote twice";
+/// What a reason shows of a header, in characters.
+const HEADER_SHOWN: usize = 500;
 
 pub(crate) struct Delimited {
     delimiter: u8,
@@ -28,10 +34,6 @@ impl Delimited {
     pub(crate) fn open(buffer: &mut Buffer, delimiter: u8, limits: &Limits) -> Result<Self, ReadError> {
         let header = read_header(buffer, delimiter, limits)?;
         Ok(Self { delimiter, row_bytes: limits.row_bytes, header, splitter: Splitter::default() })
-    }
-
-    pub(crate) fn format(&self) -> Format {
-        if self.delimiter == b'\t' { Format::Tsv } else { Format::Csv }
     }
 
     pub(crate) fn header(&self) -> &[String] {
@@ -50,8 +52,9 @@ impl Delimited {
         let position = buffer.position();
         let (fault, reason, advice) = match find_row_end(buffer, self.delimiter, self.row_bytes)? {
             RowEnd::At { len, quoted } => {
-                let span = take_row(buffer, len);
-                let Some(refusal) = self.read_fields(buffer.taken(span.clone()), quoted) else {
+                let span = take_row(buffer, len)?;
+                let utf16 = buffer.is_utf16();
+                let Some(refusal) = self.read_fields(buffer.taken(span.clone()), quoted, utf16) else {
                     return Ok(Step::Row { position, span });
                 };
                 buffer.keep_taken(span);
@@ -61,11 +64,13 @@ impl Delimited {
             // that is never closed costs one row.
             RowEnd::Broken(what) => {
                 buffer.keep_line()?;
-                (
-                    RowFault::MalformedRow,
-                    what.to_owned(),
-                    "quote fields that hold quotes, and write each inner quote twice",
-                )
+                (RowFault::MalformedRow, what.to_owned(), QUOTING)
+            }
+            // The same: whole lines in front of the damage are rows.
+            RowEnd::Cut(fault) => {
+                buffer.stash(fault);
+                buffer.keep_line()?;
+                (RowFault::MalformedRow, OPEN_QUOTE.to_owned(), QUOTING)
             }
             RowEnd::Beyond { quoted } => {
                 buffer.keep_line()?;
@@ -77,14 +82,10 @@ impl Delimited {
         Ok(Step::Bad { position, fault, reason, advice })
     }
 
-    fn read_fields(&mut self, raw: &[u8], quoted: bool) -> Option<(RowFault, String, &'static str)> {
+    fn read_fields(&mut self, raw: &[u8], quoted: bool, utf16: bool) -> Option<RowRefusal> {
         let text = match std::str::from_utf8(raw) {
             Ok(text) => text,
-            Err(error) => {
-                let at = error.valid_up_to();
-                let reason = format!("byte {} of the row (0x{:02x}) is not valid UTF-8", at + 1, raw[at]);
-                return Some((RowFault::InvalidEncoding, reason, "save the file as UTF-8"));
-            }
+            Err(error) => return Some(no_text(raw, error, utf16)),
         };
         let columns = self.header.len();
         let count = self.splitter.split(text, self.delimiter, quoted, columns);
@@ -98,9 +99,9 @@ impl Delimited {
 }
 
 /// Consumes a row and its line end.
-fn take_row(buffer: &mut Buffer, len: usize) -> Range<usize> {
-    let line_end = buffer.line_end_len(len);
-    buffer.take(len, len + line_end)
+fn take_row(buffer: &mut Buffer, len: usize) -> Result<Range<usize>, ReadError> {
+    let line_end = buffer.line_end_len(len)?;
+    Ok(buffer.take(len, len + line_end))
 }
 
 fn read_header(buffer: &mut Buffer, delimiter: u8, limits: &Limits) -> Result<Vec<String>, ReadError> {
@@ -119,13 +120,15 @@ fn read_header(buffer: &mut Buffer, delimiter: u8, limits: &Limits) -> Result<Ve
             let reason = format!("the header is longer than {} bytes", limits.row_bytes);
             return Err(too_large(position, reason));
         }
+        RowEnd::Cut(fault) => return Err(fault.into()),
     };
-    let span = take_row(buffer, len);
+    let span = take_row(buffer, len)?;
+    let encoding = if buffer.is_utf16() { "UTF-16" } else { "UTF-8" };
     let Ok(text) = std::str::from_utf8(buffer.taken(span)) else {
         return Err(ReadError::file(
             FileCode::UnsupportedEncoding,
             position,
-            "the header is not valid UTF-8",
+            format!("the header is not valid {encoding}"),
             "save the file as UTF-8",
         ));
     };
@@ -138,31 +141,22 @@ fn read_header(buffer: &mut Buffer, delimiter: u8, limits: &Limits) -> Result<Ve
         ));
     }
     let header: Vec<String> = splitter.fields().iter().map(|name| name.trim().to_owned()).collect();
-    let mut seen = HashSet::new();
-    if let Some(twice) = header.iter().find(|name| !name.is_empty() && !seen.insert(name.as_str())) {
-        return Err(ReadError::file(
-            FileCode::DuplicateColumn,
-            position,
-            format!("the header names the column `{twice}` twice: {}", shown(&header)),
-            "give each column a name of its own",
-        ));
-    }
+    refuse_twice(&header, position)?;
     Ok(header)
+}
+
+fn refuse_twice(header: &[String], position: u64) -> Result<(), ReadError> {
+    let mut seen = HashSet::new();
+    let twice = header.iter().find(|name| !name.is_empty() && !seen.insert(name.as_str()));
+    let Some(twice) = twice else { return Ok(()) };
+    let (twice, all) = (cut(twice), header.join(", "));
+    let reason = format!("the header names the column `{twice}` twice: {}", cut_at(&all, HEADER_SHOWN));
+    Err(ReadError::file(FileCode::DuplicateColumn, position, reason, "give each column a name of its own"))
 }
 
 fn too_large(position: u64, reason: String) -> ReadError {
     let advice = "upload fewer columns, and check that the first line is the header";
     ReadError::file(FileCode::HeaderTooLarge, position, reason, advice)
-}
-
-/// The header as it was found, cut to what a message can hold.
-fn shown(header: &[String]) -> String {
-    const CHARACTERS: usize = 500;
-    let line = header.join(", ");
-    match line.char_indices().nth(CHARACTERS) {
-        Some((cut, _)) => format!("{}…", &line[..cut]),
-        None => line,
-    }
 }
 
 fn plural(count: usize, what: &str) -> String {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::cursor::{Cursor, Number};
+use crate::fault::cut;
 use crate::{JsonValue, Limits};
 
 /// Deeper than any real row, and shallow enough for any stack.
@@ -19,12 +20,15 @@ pub(super) enum Refusal {
     Syntax { at: usize, expected: &'static str },
     #[error("the row is not a JSON object")]
     NotAnObject,
+    /// The name, cut to what a message can hold.
     #[error("the row names `{0}` twice")]
     Twice(String),
     #[error("the row is nested deeper than {limit}")]
     TooDeep { limit: usize },
     #[error("the row has more than {limit} values")]
     TooMany { limit: usize },
+    #[error("the lists of the row have more than {limit} parts")]
+    ListsTooLong { limit: usize },
     #[error("the names of nested values take more room than the row may")]
     NamesTooLong,
 }
@@ -36,7 +40,10 @@ pub(super) struct Flattener {
     /// The dotted name of the value at hand.
     path: String,
     names_bytes: usize,
+    /// Parts of lists up to here.
+    parts: usize,
     columns: usize,
+    list_parts: usize,
     nesting: usize,
     row_bytes: usize,
 }
@@ -48,7 +55,9 @@ impl Flattener {
             used: 0,
             path: String::new(),
             names_bytes: 0,
+            parts: 0,
             columns: limits.columns,
+            list_parts: limits.list_parts,
             nesting: limits.nesting.min(DEEPEST),
             row_bytes: limits.row_bytes,
         }
@@ -62,6 +71,7 @@ impl Flattener {
     pub(super) fn read(&mut self, text: &str) -> Result<(), Refusal> {
         self.used = 0;
         self.names_bytes = 0;
+        self.parts = 0;
         self.path.clear();
         let mut cursor = Cursor::new(text);
         cursor.blanks();
@@ -132,8 +142,14 @@ impl Flattener {
     fn list(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Refusal> {
         self.check_depth(depth)?;
         let begin = cursor.at();
-        let value = match scalars(cursor)? {
-            Some(list) => JsonValue::List(list),
+        let value = match scalars(cursor, self.list_parts - self.parts)? {
+            Some(Scalars { full: true, .. }) => {
+                return Err(Refusal::ListsTooLong { limit: self.list_parts });
+            }
+            Some(Scalars { list, .. }) => {
+                self.parts += list.len();
+                JsonValue::List(list)
+            }
             None => {
                 cursor.back_to(begin);
                 cursor.pass(self.nesting + 1 - depth, self.nesting)?;
@@ -189,7 +205,7 @@ impl Flattener {
             let mut seen = HashSet::with_capacity(self.values.len());
             names().enumerate().find(|&(_, name)| !seen.insert(name))
         };
-        twice.map_or(Ok(()), |(_, name)| Err(Refusal::Twice(name.to_owned())))
+        twice.map_or(Ok(()), |(_, name)| Err(Refusal::Twice(cut(name).into_owned())))
     }
 }
 
@@ -198,13 +214,32 @@ fn reuse(buffer: &mut String) {
     buffer.shrink_to(REUSED);
 }
 
-/// A list of scalars as text; none where something nested stands in it.
-fn scalars(cursor: &mut Cursor<'_>) -> Result<Option<Vec<String>>, Refusal> {
-    let mut list = Vec::new();
+/// A list of scalars as text.
+#[derive(Default)]
+struct Scalars {
+    list: Vec<String>,
+    /// It has more parts than were wanted, and holds none.
+    full: bool,
+}
+
+impl Scalars {
+    fn push(&mut self, part: String, most: usize) {
+        if self.list.len() == most {
+            *self = Self { full: true, ..Self::default() };
+        }
+        if !self.full {
+            self.list.push(part);
+        }
+    }
+}
+
+/// A list of at most so many scalars; none where something nested stands in it.
+fn scalars(cursor: &mut Cursor<'_>, most: usize) -> Result<Option<Scalars>, Refusal> {
+    let mut found = Scalars::default();
     cursor.expect(b'[', "'['")?;
     cursor.blanks();
     if cursor.eat(b']') {
-        return Ok(Some(list));
+        return Ok(Some(found));
     }
     loop {
         match cursor.peek() {
@@ -212,14 +247,18 @@ fn scalars(cursor: &mut Cursor<'_>) -> Result<Option<Vec<String>>, Refusal> {
             Some(b'"') => {
                 let mut text = String::new();
                 cursor.string(&mut text)?;
-                list.push(text);
+                found.push(text, most);
             }
-            Some(b'-' | b'0'..=b'9') => list.push(cursor.number()?.0.to_owned()),
-            _ => list.extend(cursor.literal()?.map(|truth| truth.to_string())),
+            Some(b'-' | b'0'..=b'9') => found.push(cursor.number()?.0.to_owned(), most),
+            _ => {
+                if let Some(truth) = cursor.literal()? {
+                    found.push(truth.to_string(), most);
+                }
+            }
         }
         cursor.blanks();
         if cursor.eat(b']') {
-            return Ok(Some(list));
+            return Ok(Some(found));
         }
         cursor.expect(b',', "',' or ']'")?;
         cursor.blanks();

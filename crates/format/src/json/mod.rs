@@ -14,6 +14,7 @@ use self::element::{Element, find_element};
 use self::flatten::{Flattener, Refusal};
 use self::layout::Layout;
 use crate::buffer::Buffer;
+use crate::fault::{RowRefusal, no_text};
 use crate::rows::Step;
 use crate::{FileCode, JsonValue, Limits, ReadError, RowFault};
 
@@ -25,15 +26,13 @@ pub(crate) struct Json {
     flattener: Flattener,
 }
 
-type RowRefusal = (RowFault, String, &'static str);
-
 const REPAIR: &str = "write each row as one complete JSON object";
 
 impl Json {
-    /// Tells the layout; the buffer comes to stand at the first object.
-    pub(crate) fn open(buffer: &mut Buffer, limits: &Limits) -> Result<Self, ReadError> {
+    /// Tells the layout of the document called `name`; the buffer comes to stand at the first object.
+    pub(crate) fn open(buffer: &mut Buffer, name: &str, limits: &Limits) -> Result<Self, ReadError> {
         buffer.skip(is_blank)?;
-        let layout = layout::tell(buffer, limits);
+        let layout = layout::tell(buffer, name, limits)?;
         if layout == Layout::Array {
             buffer.consume(1);
         }
@@ -80,10 +79,10 @@ impl Json {
             buffer.keep_line()?;
             return Ok(self.too_large(position));
         };
-        let line_end = buffer.line_end_len(line);
-        let len = buffer.data()[..line].trim_ascii_end().len();
-        let span = buffer.take(len, line + line_end);
-        let refusal = match self.read_object(buffer.taken(span.clone())) {
+        let line_end = buffer.line_end_len(line)?;
+        let blanks = buffer.data()[..line].iter().rev().take_while(|&&byte| is_blank(byte)).count();
+        let span = buffer.take(line - blanks, line + line_end);
+        let refusal = match self.read_object(buffer.taken(span.clone()), buffer.is_utf16()) {
             Ok(()) => return Ok(Step::Row { position, span }),
             Err(Refused::Row(refusal)) => refusal,
             Err(Refused::Syntax(reason)) => (RowFault::MalformedRow, reason, REPAIR),
@@ -100,7 +99,7 @@ impl Json {
             Element::Cut => return Err(truncated(position)),
         };
         let span = buffer.take(len, len);
-        match self.read_object(buffer.taken(span.clone())) {
+        match self.read_object(buffer.taken(span.clone()), buffer.is_utf16()) {
             Ok(()) => Ok(Step::Row { position, span }),
             Err(Refused::Row(refusal)) => {
                 buffer.keep_taken(span);
@@ -143,12 +142,8 @@ impl Json {
         }
     }
 
-    fn read_object(&mut self, raw: &[u8]) -> Result<(), Refused> {
-        let text = std::str::from_utf8(raw).map_err(|error| {
-            let at = error.valid_up_to();
-            let reason = format!("byte {} of the row (0x{:02x}) is not valid UTF-8", at + 1, raw[at]);
-            Refused::Row((RowFault::InvalidEncoding, reason, "save the file as UTF-8"))
-        })?;
+    fn read_object(&mut self, raw: &[u8], utf16: bool) -> Result<(), Refused> {
+        let text = std::str::from_utf8(raw).map_err(|error| Refused::Row(no_text(raw, error, utf16)))?;
         let refusal = match self.flattener.read(text) {
             Ok(()) => return Ok(()),
             Err(refusal) => refusal,
@@ -166,6 +161,11 @@ impl Json {
             Refusal::TooMany { .. } | Refusal::NamesTooLong => {
                 Refused::Row((RowFault::RowTooLarge, reason, "split the row, or write lists as lists"))
             }
+            Refusal::ListsTooLong { .. } => Refused::Row((
+                RowFault::RowTooLarge,
+                reason,
+                "split the row, or write the parts of a list as one string",
+            )),
         })
     }
 

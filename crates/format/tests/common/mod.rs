@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::zip::write::SimpleFileOptions;
-use format::{Columns, Item, JsonValue, Limits, Object, Place, ReadError, Rows, Values};
+use format::{Columns, FileFault, Item, JsonValue, Limits, Object, Place, ReadError, Rows, Values};
 
 /// An item as a test can compare it.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +93,31 @@ pub(crate) fn lines_within(bytes: &[u8], name: &str, limits: &Limits) -> Vec<Str
 /// The fault that ends a file.
 pub(crate) fn fault(bytes: &[u8], name: &str) -> String {
     lines(bytes, name).pop().unwrap()
+}
+
+/// Why rows are refused.
+pub(crate) fn reasons(bytes: &[u8], name: &str) -> Vec<String> {
+    let mut rows = open(bytes, name).unwrap();
+    let mut reasons = Vec::new();
+    while let Some(item) = rows.next().unwrap() {
+        if let Item::Bad(bad) = item {
+            reasons.push(bad.reason);
+        }
+    }
+    reasons
+}
+
+/// What opening an object, or reading it to its end, ends with.
+pub(crate) fn file_fault(bytes: &[u8], name: &str) -> FileFault {
+    let read = || {
+        let mut rows = open(bytes, name)?;
+        while rows.next()?.is_some() {}
+        Ok(())
+    };
+    match read() {
+        Err(ReadError::File(fault)) => fault,
+        other => panic!("{other:?}"),
+    }
 }
 
 pub(crate) fn all_items(object: Box<dyn Object>, name: &str, limits: &Limits) -> Vec<Seen> {

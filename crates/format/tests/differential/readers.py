@@ -18,9 +18,9 @@ import pandas
 READERS = {}
 
 
-def reader(name):
+def reader(name, **options):
     def register(read):
-        READERS[name] = read
+        READERS[name] = lambda content, delimiter: read(content, delimiter, **options)
         return read
 
     return register
@@ -52,9 +52,29 @@ def python_json(content, delimiter):
     return [flat(number_kept(content.decode("utf-8")))]
 
 
-@reader("duckdb json")
-def duckdb_json(content, delimiter):
-    query = "SELECT json FROM read_json_objects('{}', format='newline_delimited')"
+@reader("json array")
+def python_json_array(content, delimiter):
+    rows = number_kept(content.decode("utf-8-sig"))
+    if isinstance(rows, Pairs):
+        raise ValueError("not an array")
+    return [flat(row) for row in rows]
+
+
+@reader("json objects")
+def python_json_objects(content, delimiter):
+    text, rows = content.decode("utf-8-sig"), []
+    while text.strip(BLANKS):
+        value, end = DECODER.raw_decode(text.lstrip(BLANKS))
+        text = text.lstrip(BLANKS)[end:]
+        rows.append(flat(value))
+    return rows
+
+
+@reader("duckdb json", layout="newline_delimited")
+@reader("duckdb json array", layout="array")
+@reader("duckdb json objects", layout="unstructured")
+def duckdb_json(content, delimiter, layout):
+    query = f"SELECT json FROM read_json_objects('{{}}', format='{layout}')"
     rows = in_file(content, lambda path: duckdb.sql(query.format(path)).fetchall())
     return [flat(number_kept(row[0])) for row in rows]
 
@@ -63,13 +83,17 @@ class Number(str):
     """A number as it is written."""
 
 
-def number_kept(text):
-    # Strict: JSON knows neither of NaN and Infinity; pairs, so that a name that stands twice is seen twice.
-    return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=Number, object_pairs_hook=Pairs)
-
-
 class Pairs(list):
-    """The members of an object."""
+    """The members of an object: a name that stands twice is seen twice."""
+
+
+BLANKS = " \t\r\n"
+DECODER = json.JSONDecoder(
+    parse_int=Number, parse_float=Number, parse_constant=Number, object_pairs_hook=Pairs)
+
+
+def number_kept(text):
+    return DECODER.decode(text)
 
 
 def flat(value, path=""):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+import zipfile
 
 import duckdb
 import pandas
@@ -66,6 +67,29 @@ def json_objects(table, encoding, between, indent):
 def json_array(table, encoding, indent):
     with open(table["path"], "w", encoding=encoding, newline="") as file:
         json.dump(objects(table), file, indent=indent, ensure_ascii=False)
+
+
+@writer("zipfile", compression=zipfile.ZIP_DEFLATED)
+@writer("zipfile, to a pipe", compression=zipfile.ZIP_DEFLATED, to=lambda file: Pipe(file))
+@writer("zipfile, to a pipe, stored", compression=zipfile.ZIP_STORED, to=lambda file: Pipe(file))
+@writer("zipfile, to a pipe, zip64", compression=zipfile.ZIP_DEFLATED, to=lambda file: Pipe(file), zip64=True)
+def python_zip(table, compression, to=lambda file: file, zip64=False):
+    rows = objects(table)
+    with open(table["path"], "wb") as file, zipfile.ZipFile(to(file), "w", compression) as archive:
+        archive.writestr("rows/", b"")
+        archive.writestr("empty.json", b"")
+        for index, part in enumerate((rows[:1], rows[1:])):
+            # Entry by entry, so that not even their sizes are known when they begin.
+            with archive.open(f"rows/{index}.jsonl", "w", force_zip64=zip64) as entry:
+                for row in part:
+                    entry.write(json.dumps(row).encode() + b"\n")
+
+
+class Pipe:
+    """A file that cannot be sought in: checksums and sizes then stand behind the data (data descriptors)."""
+
+    def __init__(self, file):
+        self.write, self.flush = file.write, file.flush
 
 
 @writer("pandas csv")

@@ -15,6 +15,8 @@ use crate::{FileCode, Limits, ReadError};
 const TAIL: u64 = 22 + 0xffff + 20;
 /// The largest directory that is read. 10,000 entries with names of a hundred bytes take 1.5 MB.
 const DIRECTORY_BYTES: u64 = 16 << 20;
+/// The shortest deflate stream, which holds nothing.
+const EMPTY_DEFLATED: u32 = 2;
 /// Names are for messages and for telling formats by; longer ones are cut.
 const NAME_BYTES: usize = 512;
 /// Endings of entries that are archives themselves, known before they are read.
@@ -50,7 +52,9 @@ pub(super) enum Method {
 struct Extent {
     begins: u64,
     bytes: u64,
+    /// As its end states it: whole in zip64, else the lowest 16 bits.
     entries: u64,
+    zip64: bool,
     /// What stands before the archive in the object, and is not counted in the archive's own offsets.
     shift: u64,
 }
@@ -58,35 +62,55 @@ struct Extent {
 impl Directory {
     pub(super) fn read(source: &mut Source, limits: &Limits) -> Result<Self, ReadError> {
         let extent = find(source)?;
-        if extent.entries > limits.zip_entries as u64 || extent.bytes > DIRECTORY_BYTES {
-            let reason = format!("the zip has {} entries, more than {}", extent.entries, limits.zip_entries);
-            return Err(ReadError::file(
-                FileCode::ExpansionLimit,
-                0,
-                reason,
-                "split it into several archives, or upload the files themselves",
-            ));
+        if extent.bytes > DIRECTORY_BYTES {
+            let bytes = extent.bytes;
+            return Err(too_large(format!(
+                "the directory of the zip has {bytes} bytes, more than {DIRECTORY_BYTES}"
+            )));
         }
-        source.seek(SeekFrom::Start(extent.begins)).map_err(|error| source.own(error))?;
-        let mut bytes = Vec::new();
-        let read = source.by_ref().take(extent.bytes).read_to_end(&mut bytes);
-        read.map_err(|error| source.own(error))?;
-
+        let bytes = extent.read(source)?;
+        let found = count(&bytes)?;
+        if found > limits.zip_entries as u64 {
+            let most = limits.zip_entries;
+            return Err(too_large(format!("the zip has {found} entries, more than {most}")));
+        }
+        // Writers without zip64 let the number wrap, so that it is no bound of what there is.
+        let stated = if extent.zip64 { found } else { found & 0xffff };
+        if stated != extent.entries {
+            let entries = extent.entries;
+            return Err(corrupt(&format!("its directory has {found} entries, and states {entries}")));
+        }
         let mut entries = Vec::new();
-        let mut rest = bytes.as_slice();
         let mut begins = 0_u64;
-        for _ in 0..extent.entries {
-            let (record, behind) = Record::split(rest).ok_or_else(|| corrupt("its directory is cut off"))?;
-            rest = behind;
-            if record.left_alone() {
-                continue;
-            }
+        for record in Records(&bytes).filter(|record| !record.left_alone()) {
             let entry = record.entry(begins, &extent)?;
-            begins = begins.checked_add(entry.size).ok_or_else(|| corrupt("its sizes are impossible"))?;
+            // Positions are offsets, which files and protocols hold in 63 bits.
+            let ends = begins.checked_add(entry.size).filter(|&ends| i64::try_from(ends).is_ok());
+            begins = ends.ok_or_else(|| corrupt("its sizes are impossible"))?;
             entries.push(entry);
         }
         Ok(Self { entries, begins: extent.begins })
     }
+}
+
+impl Extent {
+    /// All of the directory, whose size has been found to be within the limit and the object.
+    fn read(&self, source: &mut Source) -> Result<Vec<u8>, ReadError> {
+        source.seek(SeekFrom::Start(self.begins)).map_err(|error| source.own(error))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(self.bytes).unwrap_or_default());
+        let read = source.by_ref().take(self.bytes).read_to_end(&mut bytes);
+        read.map_err(|error| source.own(error))?;
+        Ok(bytes)
+    }
+}
+
+/// How many entries a directory has. Behind them a signature of it may stand (4.3.13), and nothing else.
+fn count(directory: &[u8]) -> Result<u64, ReadError> {
+    let mut records = Records(directory);
+    let found = records.by_ref().count() as u64;
+    let signature = records.0.strip_prefix(b"PK\x05\x05");
+    let signed = signature.is_some_and(|rest| rest.len() == 2 + usize::from(u16_at(rest, 0)));
+    if records.0.is_empty() || signed { Ok(found) } else { Err(corrupt("its directory is cut off")) }
 }
 
 fn find(source: &mut Source) -> Result<Extent, ReadError> {
@@ -112,12 +136,14 @@ fn find(source: &mut Source) -> Result<Extent, ReadError> {
         begins: u64::from(u32_at(end, 16)),
         bytes: u64::from(u32_at(end, 12)),
         entries: u64::from(u16_at(end, 10)),
+        zip64: false,
         shift: 0,
     };
     let mut directory_ends = tail_begins + at as u64;
     let locator = at.checked_sub(20).and_then(|from| tail.get(from..at));
     if let Some(locator) = locator.filter(|locator| locator.starts_with(b"PK\x06\x07")) {
-        directory_ends = zip64(source, u64_at(locator, 8), &mut extent)?;
+        directory_ends = u64_at(locator, 8);
+        zip64(source, directory_ends, tail_begins + at as u64 - 20, &mut extent)?;
     }
     extent.shift = extent
         .begins
@@ -136,20 +162,39 @@ fn end_record(tail: &[u8]) -> Option<(usize, &[u8])> {
     })
 }
 
-/// Replaces what does not fit the old end record; where the zip64 end record stands.
-fn zip64(source: &mut Source, at: u64, extent: &mut Extent) -> Result<u64, ReadError> {
+/// Replaces what does not fit the old end record by what the zip64 end record holds, which stands `at` and before `end`.
+fn zip64(source: &mut Source, at: u64, end: u64, extent: &mut Extent) -> Result<(), ReadError> {
+    let missing = || corrupt("its zip64 end record is missing");
     let mut record = [0; 56];
+    // An object need not know of places beyond its end: a seek there may fail as if the object did.
+    if at.checked_add(record.len() as u64).is_none_or(|behind| behind > end) {
+        return Err(missing());
+    }
     source.seek(SeekFrom::Start(at)).map_err(|error| source.own(error))?;
     if source.read_exact(&mut record).is_err() {
-        return Err(source.failure().unwrap_or_else(|| corrupt("its zip64 end record is missing")));
+        return Err(source.failure().unwrap_or_else(missing));
     }
     if !record.starts_with(b"PK\x06\x06") {
-        return Err(corrupt("its zip64 end record is missing"));
+        return Err(missing());
     }
+    extent.zip64 = true;
     extent.entries = u64_at(&record, 32);
     extent.bytes = u64_at(&record, 40);
     extent.begins = u64_at(&record, 48);
-    Ok(at)
+    Ok(())
+}
+
+/// The records of a directory, up to what is none.
+struct Records<'a>(&'a [u8]);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        let (record, behind) = Record::split(self.0)?;
+        self.0 = behind;
+        Some(record)
+    }
 }
 
 /// One record of the directory.
@@ -174,9 +219,14 @@ impl<'a> Record<'a> {
     /// Directories, dot files, what macOS adds, and entries with nothing in them.
     fn left_alone(&self) -> bool {
         let mut parts = self.name.split(|&byte| byte == b'/' || byte == b'\\');
-        self.name.ends_with(b"/")
-            || u32_at(self.fixed, 24) == 0
-            || parts.any(|part| part.starts_with(b".") || part == b"__MACOSX")
+        self.name.ends_with(b"/") || self.is_empty() || parts.any(is_hidden)
+    }
+
+    /// True where it states no content, and takes no more bytes than that needs. One that takes more is read: its bytes
+    /// tell whether it is empty indeed (some writers end an empty deflate stream with more than they must).
+    fn is_empty(&self) -> bool {
+        let deflated = u16_at(self.fixed, 10) == 8;
+        u32_at(self.fixed, 24) == 0 && u32_at(self.fixed, 20) <= if deflated { EMPTY_DEFLATED } else { 0 }
     }
 
     fn entry(&self, begins: u64, extent: &Extent) -> Result<Entry, ReadError> {
@@ -253,6 +303,11 @@ impl<'a> Record<'a> {
     }
 }
 
+/// True for a part of a name that says that a user is not to see it; `.` and `..` are only ways to other folders.
+fn is_hidden(part: &[u8]) -> bool {
+    part == b"__MACOSX" || (part.starts_with(b".") && part != b"." && part != b"..")
+}
+
 pub(super) fn nested(reason: &str, position: u64) -> ReadError {
     ReadError::file(
         FileCode::NestedArchive,
@@ -260,6 +315,11 @@ pub(super) fn nested(reason: &str, position: u64) -> ReadError {
         reason,
         "upload the files of the inner archive themselves",
     )
+}
+
+fn too_large(reason: String) -> ReadError {
+    let advice = "split it into several archives, or upload the files themselves";
+    ReadError::file(FileCode::ExpansionLimit, 0, reason, advice)
 }
 
 fn corrupt(what: &str) -> ReadError {

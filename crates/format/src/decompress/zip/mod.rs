@@ -109,7 +109,7 @@ impl Zip {
         let Some(mut source) = std::mem::replace(&mut self.body, Body::Lost).into_source() else {
             return Ok(None);
         };
-        if let Err(error) = go_to_data(&mut source, entry) {
+        if let Err(error) = go_to_data(&mut source, entry, self.archive) {
             self.body = Body::Between(source);
             return Err(error);
         }
@@ -151,8 +151,9 @@ impl Zip {
     }
 }
 
-/// Behind the entry's local header, which repeats the directory's with lengths of its own.
-fn go_to_data(source: &mut Source, entry: &Entry) -> Result<(), ReadError> {
+/// Behind the entry's local header, which repeats the directory's with lengths of its own. No data reaches beyond the
+/// first `archive` bytes.
+fn go_to_data(source: &mut Source, entry: &Entry, archive: u64) -> Result<(), ReadError> {
     let corrupt = |what: &str| {
         ReadError::file(
             FileCode::CorruptArchive,
@@ -170,6 +171,10 @@ fn go_to_data(source: &mut Source, entry: &Entry) -> Result<(), ReadError> {
         return Err(corrupt("no entry begins there"));
     }
     let names = u64::from(directory::u16_at(&header, 26)) + u64::from(directory::u16_at(&header, 28));
-    source.seek(SeekFrom::Start(entry.header + 30 + names)).map_err(|error| source.own(error))?;
+    let begins = entry.header.saturating_add(header.len() as u64 + names);
+    if begins.saturating_add(entry.compressed) > archive {
+        return Err(corrupt("its data reaches into the directory"));
+    }
+    source.seek(SeekFrom::Start(begins)).map_err(|error| source.own(error))?;
     Ok(())
 }
