@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use format::Columns;
-
-use crate::schema::{AdditionalColumns, Schema};
+use crate::names::{Bound, Found, Names};
+use crate::schema::Schema;
+use crate::shown::cut;
 
 /// Why a file's columns do not fit the schema: the file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,50 +18,14 @@ pub struct HeaderFault {
     pub advice: String,
 }
 
-/// What becomes of a column of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bound {
-    /// It is the schema's column at this index.
-    Schema(usize),
-    /// The schema does not name it; it is kept as a property.
-    Keep,
-    /// The schema does not name it; it is left out.
-    Ignore,
-    /// The schema does not name it, and a row that has it is refused.
-    Reject,
-}
-
-/// What becomes of a column of this name: matched exactly, then in any case where that is sure.
-pub(crate) fn by_name(schema: &Schema, name: &str) -> Bound {
-    let columns = schema.columns();
-    if let Some(index) = columns.iter().position(|column| column.header() == name) {
-        return Bound::Schema(index);
-    }
-    let mut alike = columns.iter().enumerate().filter(|(_, column)| alike(column.header(), name));
-    match (alike.next(), alike.next()) {
-        (Some((index, _)), None) => Bound::Schema(index),
-        _ => undeclared(schema),
-    }
-}
-
-/// What becomes of a column that the schema does not name.
-pub(crate) fn undeclared(schema: &Schema) -> Bound {
-    match schema.additional() {
-        AdditionalColumns::Keep => Bound::Keep,
-        AdditionalColumns::Ignore => Bound::Ignore,
-        AdditionalColumns::Reject => Bound::Reject,
-    }
-}
-
-/// True where two names differ in case alone, or not at all.
-pub(crate) fn alike(one: &str, other: &str) -> bool {
-    one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
-}
-
 /// What becomes of each column of a header; refused where a required column is not among them.
-pub(crate) fn header(schema: &Schema, names: &[String]) -> Result<Vec<Bound>, HeaderFault> {
-    let mut bound: Vec<Bound> = names.iter().map(|name| by_name(schema, name)).collect();
-    settle_rivals(schema, names, &mut bound);
+pub(crate) fn header(
+    schema: &Schema,
+    in_schema: &mut Names,
+    names: &[String],
+) -> Result<Vec<Bound>, HeaderFault> {
+    let found: Vec<Found> = names.iter().map(|name| in_schema.find(name)).collect();
+    let bound = settle_rivals(in_schema, names, &found, schema.columns().len());
     let found: HashSet<usize> = bound
         .iter()
         .filter_map(|one| if let Bound::Schema(index) = one { Some(*index) } else { None })
@@ -88,19 +52,22 @@ pub(crate) fn header(schema: &Schema, names: &[String]) -> Result<Vec<Bound>, He
 }
 
 /// Where two headers differ in case alone, only the one that is written exactly is the schema's; if none is, it is not
-/// sure which is meant, and none is.
-fn settle_rivals(schema: &Schema, names: &[String], bound: &mut [Bound]) {
-    for (index, column) in schema.columns().iter().enumerate() {
-        let rivals: Vec<usize> = (0..bound.len()).filter(|at| bound[*at] == Bound::Schema(index)).collect();
-        if rivals.len() < 2 {
-            continue;
-        }
-        for at in rivals {
-            if names[at] != column.header() {
-                bound[at] = undeclared(schema);
-            }
+/// sure which is meant, and none is. Nor is any of several columns without a name, the only ones that a header may have
+/// more than once.
+fn settle_rivals(in_schema: &Names, names: &[String], found: &[Found], columns: usize) -> Vec<Bound> {
+    let mut rivals = vec![0_usize; columns];
+    for one in found {
+        if let Bound::Schema(index) = one.bound {
+            rivals[index] += 1;
         }
     }
+    let several_nameless = names.iter().filter(|name| name.is_empty()).count() > 1;
+    let settled = |(name, one): (&String, &Found)| match one.bound {
+        _ if several_nameless && name.is_empty() => in_schema.nameless(),
+        Bound::Schema(index) if rivals[index] > 1 && !one.exact => in_schema.undeclared(name),
+        bound => bound,
+    };
+    names.iter().zip(found).map(settled).collect()
 }
 
 /// The required columns that a header lacks, each with the names in it that are nearest.
@@ -131,7 +98,8 @@ fn with_nearest(wanted: &str, names: &[String]) -> String {
         .filter(|(distance, _)| *distance <= 3.max(wanted.len() / 3) && *distance < wanted.len())
         .collect();
     near.sort_unstable();
-    let near: Vec<String> = near.iter().take(3).map(|(_, name)| format!("{name:?}")).collect();
+    let near: Vec<String> = near.iter().take(3).map(|(_, name)| format!("{:?}", cut(name))).collect();
+    let wanted = cut(wanted);
     if near.is_empty() { format!("{wanted:?}") } else { format!("{wanted:?} (nearest: {})", near.join(", ")) }
 }
 
@@ -162,14 +130,6 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// What becomes of the columns of a header; of a file whose rows name their own, nothing is known yet.
-pub(crate) fn columns(schema: &Schema, columns: Columns<'_>) -> Result<Vec<Bound>, HeaderFault> {
-    match columns {
-        Columns::Header(names) => header(schema, names),
-        Columns::Named => Ok(Vec::new()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +137,10 @@ mod tests {
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn header(schema: &Schema, names: &[String]) -> Result<Vec<Bound>, HeaderFault> {
+        super::header(schema, &mut Names::of(schema), names)
     }
 
     #[test]

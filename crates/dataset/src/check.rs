@@ -1,51 +1,18 @@
 //! A row checked and written as the fields of its record, or refused.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
 use format::{Columns, Row, Values};
 
-use crate::bind::{self, Bound, HeaderFault};
-use crate::schema::{Column, ColumnType, Schema};
-use crate::timestamp::{TimestampFault, TimestampReader};
-use crate::value::{Raw, Typed, ValueFault};
+use crate::bind::{self, HeaderFault};
+use crate::names::{Bound, Found, Met, Names};
+use crate::refusal::Refusal;
+use crate::schema::{Column, Schema};
+use crate::timestamp::TimestampReader;
+use crate::value::{Raw, Typed};
 use crate::warning::{self, Watch};
 use crate::wire;
 
 /// The field of the properties in every record.
 const PROPERTIES: u32 = 15;
-/// Names of JSON values that are remembered, and their bytes.
-const MOST_NAMES: usize = 4_096;
-const MOST_NAME_BYTES: usize = 1 << 20;
-/// What a reason shows of a value, in characters.
-const SHOWN: usize = 100;
-
-/// Why a row is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}; {advice}")]
-pub struct Refusal {
-    /// One of [`Refusal::CODES`], or of [`format::RowFault`].
-    pub code: &'static str,
-    /// The column as the schema names it; empty where the row as a whole is at fault.
-    pub column: String,
-    /// In plain words, with the value concerned.
-    pub reason: String,
-    /// What to do.
-    pub advice: &'static str,
-}
-
-impl Refusal {
-    /// Every code of a row that does not fit its schema.
-    pub const CODES: [&str; 6] = [
-        "missing_value",
-        "invalid_type",
-        "timestamp_out_of_range",
-        "ambiguous_timestamp",
-        "unexpected_column",
-        "malformed_row",
-    ];
-}
-
 /// A column of the schema, ready to be written.
 #[derive(Debug, Clone)]
 struct Target {
@@ -68,6 +35,10 @@ pub struct RowChecker {
     targets: Vec<Target>,
     /// Targets that the row in hand has given.
     given: Vec<bool>,
+    /// Targets that the row of JSON in hand names as the schema writes them.
+    exact: Vec<bool>,
+    /// The names of the row of JSON in hand, looked up.
+    row: Vec<Found>,
     key: Vec<u8>,
     value: Vec<u8>,
     /// Names that rows of JSON have given, and what became of them.
@@ -79,10 +50,11 @@ pub struct RowChecker {
 impl RowChecker {
     /// Resolves the columns. `time_zone` (IANA) is that of timestamps without an offset, where the column names none.
     pub fn new(schema: &Schema, columns: Columns<'_>, time_zone: &str) -> Result<Self, HeaderFault> {
-        let bound = bind::columns(schema, columns)?;
-        let names = match columns {
-            Columns::Header(names) => names.to_vec(),
-            Columns::Named => Vec::new(),
+        let mut in_schema = Names::of(schema);
+        let (names, bound) = match columns {
+            Columns::Header(names) => (names.to_vec(), bind::header(schema, &mut in_schema, names)?),
+            // Of a file whose rows name their own, nothing is known yet.
+            Columns::Named => (Vec::new(), Vec::new()),
         };
         let kind = schema.dataset();
         let targets: Vec<Target> = schema
@@ -99,16 +71,17 @@ impl RowChecker {
                 column: column.clone(),
             })
             .collect();
-        let given = vec![false; targets.len()];
         Ok(Self {
             schema: schema.clone(),
             names,
             bound,
+            given: vec![false; targets.len()],
+            exact: vec![false; targets.len()],
+            row: Vec::new(),
             targets,
-            given,
             key: Vec::new(),
             value: Vec::new(),
-            met: Met::default(),
+            met: Met::new(in_schema),
             single: None,
         })
     }
@@ -156,15 +129,14 @@ impl RowChecker {
     /// The columns that the file has shown so far, in its order, as the schema names them or else as the file does; none
     /// where they are too many to be remembered.
     pub(crate) fn columns(&self) -> Option<Vec<String>> {
-        let named = |(name, bound): (&'_ String, Option<&Bound>)| match bound {
-            Some(Bound::Schema(target)) => self.name(*target).to_owned(),
-            _ => name.clone(),
+        let named = |(name, bound): (&str, Bound)| match bound {
+            Bound::Schema(target) => self.name(target).to_owned(),
+            _ => name.to_owned(),
         };
         if self.names.is_empty() {
-            let names = self.met.all()?.iter();
-            return Some(names.map(|name| named((name, self.met.bound.get(name)))).collect());
+            return Some(self.met.all()?.map(named).collect());
         }
-        Some(self.names.iter().zip(self.bound.iter().map(Some)).map(named).collect())
+        Some(self.names.iter().map(String::as_str).zip(self.bound.iter().copied()).map(named).collect())
     }
 
     fn fields(
@@ -174,13 +146,16 @@ impl RowChecker {
         watch: &mut Watch,
     ) -> Result<(), Refusal> {
         for index in 0..self.bound.len().min(fields.len()) {
-            let raw = Raw::Text(fields.get(index));
+            let text = fields.get(index);
+            let raw = Raw::Text(text);
             match self.bound[index] {
                 _ if raw.is_null() => {}
                 Bound::Schema(target) => self.declared(target, raw, out, watch)?,
                 Bound::Keep => write_property(&self.names[index], &raw.undeclared(), &mut self.value, out),
                 Bound::Ignore => {}
-                Bound::Reject => return Err(unexpected(&self.names[index])),
+                Bound::Reject => return Err(Refusal::unexpected(&self.names[index])),
+                Bound::Taken(target) => return Err(Refusal::taken(&self.targets[target].column)),
+                Bound::Nameless => return Err(Refusal::nameless(index + 1, text)),
             }
         }
         Ok(())
@@ -192,43 +167,54 @@ impl RowChecker {
         out: &mut Vec<u8>,
         watch: &mut Watch,
     ) -> Result<(), Refusal> {
+        self.look_up(values);
         let mut others = 0;
-        for (name, value) in values {
+        for (at, (name, value)) in values.iter().enumerate() {
             let raw = Raw::Json(value);
-            let mut bound = self.met.bound(name, &self.schema);
+            let Found { mut bound, exact } = self.row[at];
             // An object may hold `ID` and `id`: the one that is written exactly is the schema's.
-            if let Bound::Schema(target) = bound {
-                let header = self.targets[target].column.header();
-                if header != name && values.iter().any(|(other, _)| other == header) {
-                    bound = bind::undeclared(&self.schema);
-                }
+            if let Bound::Schema(target) = bound
+                && !exact
+                && self.exact[target]
+            {
+                bound = self.met.undeclared(name);
             }
             if bound != Bound::Schema(0) {
                 others += 1;
             }
             match bound {
-                Bound::Reject => return Err(unexpected(name)),
                 _ if raw.is_null() => {}
-                Bound::Schema(target) => {
-                    if self.given[target] {
-                        return Err(twice(&self.targets[target].column.name));
-                    }
-                    self.declared(target, raw, out, watch)?;
+                Bound::Schema(target) if self.given[target] => {
+                    return Err(Refusal::twice(&self.targets[target].column.name));
                 }
-                Bound::Keep => write_property(name, &raw.undeclared(), &mut self.value, out),
+                Bound::Schema(target) => self.declared(target, raw, out, watch)?,
+                // No name but one stands in an object twice.
+                Bound::Keep | Bound::Nameless => {
+                    write_property(name, &raw.undeclared(), &mut self.value, out);
+                }
                 Bound::Ignore => {}
+                Bound::Reject => return Err(Refusal::unexpected(name)),
+                Bound::Taken(target) => return Err(Refusal::taken(&self.targets[target].column)),
             }
         }
         let kind = self.schema.dataset();
         if kind.needs_another_column && others == 0 {
-            return Err(Refusal {
-                code: "missing_value",
-                column: String::new(),
-                reason: format!("the object has nothing besides {:?}", kind.subject()),
-                advice: "give it at least one more value, or leave the row out",
-            });
+            return Err(Refusal::subject_alone(kind.subject()));
         }
         Ok(())
+    }
+
+    /// Looks up all names of an object before its values are written: which of them is a column may depend on one behind.
+    fn look_up(&mut self, values: &[(String, format::JsonValue)]) {
+        self.exact.fill(false);
+        self.row.clear();
+        for (name, _) in values {
+            let found = self.met.find(name);
+            if let Found { bound: Bound::Schema(target), exact: true } = found {
+                self.exact[target] = true;
+            }
+            self.row.push(found);
+        }
     }
 
     fn declared(
@@ -241,7 +227,7 @@ impl RowChecker {
         let target = &self.targets[index];
         let typed = raw
             .typed(target.column.column_type, &target.timestamps)
-            .map_err(|fault| refused(&target.column, raw, fault))?;
+            .map_err(|fault| Refusal::value(&target.column, raw, fault))?;
         self.given[index] = true;
         if let Typed::Timestamp(_, Some(unit)) = typed {
             watch.unit(index, unit);
@@ -268,45 +254,9 @@ impl RowChecker {
     /// Every required column has given a value.
     fn complete(&self) -> Result<(), Refusal> {
         let missing = |(target, given): (&Target, &bool)| {
-            (target.column.required && !given).then(|| Refusal {
-                code: "missing_value",
-                column: target.column.name.clone(),
-                reason: format!("the required column {:?} is empty", target.column.name),
-                advice: "fill it in, or leave the row out",
-            })
+            (target.column.required && !given).then(|| Refusal::missing(&target.column))
         };
         self.targets.iter().zip(&self.given).find_map(missing).map_or(Ok(()), Err)
-    }
-}
-
-/// Names that rows of JSON have given. Bounded: a file of ever new names is looked up name by name.
-#[derive(Debug, Clone, Default)]
-struct Met {
-    bound: HashMap<String, Bound>,
-    names: Vec<String>,
-    bytes: usize,
-    overflown: bool,
-}
-
-impl Met {
-    fn bound(&mut self, name: &str, schema: &Schema) -> Bound {
-        if let Some(bound) = self.bound.get(name) {
-            return *bound;
-        }
-        let bound = bind::by_name(schema, name);
-        self.bytes += name.len();
-        if self.names.len() < MOST_NAMES && self.bytes <= MOST_NAME_BYTES {
-            self.bound.insert(name.to_owned(), bound);
-            self.names.push(name.to_owned());
-        } else {
-            self.bytes -= name.len();
-            self.overflown = true;
-        }
-        bound
-    }
-
-    fn all(&self) -> Option<&[String]> {
-        (!self.overflown).then_some(&self.names)
     }
 }
 
@@ -325,75 +275,4 @@ fn write_property(name: &str, typed: &Typed<'_>, value: &mut Vec<u8>, out: &mut 
 fn varint_length(value: usize) -> usize {
     let bits = usize::BITS - (value | 1).leading_zeros();
     bits.div_ceil(7) as usize
-}
-
-fn unexpected(name: &str) -> Refusal {
-    Refusal {
-        code: "unexpected_column",
-        column: name.to_owned(),
-        reason: format!("the schema does not name the column {:?}", cut(name)),
-        advice: "take the column out of the file, or add it to the source's schema",
-    }
-}
-
-fn twice(column: &str) -> Refusal {
-    Refusal {
-        code: "malformed_row",
-        column: column.to_owned(),
-        reason: format!("more than one value of the object is the column {column:?}"),
-        advice: "name each value once, in one case",
-    }
-}
-
-fn refused(column: &Column, raw: Raw<'_>, fault: ValueFault) -> Refusal {
-    let shown = raw.shown();
-    let value = cut(&shown);
-    let (code, reason, advice) = match fault {
-        ValueFault::Timestamp(TimestampFault::Ambiguous) => (
-            "ambiguous_timestamp",
-            format!("{value:?} could be more than one date"),
-            "write it as 2026-11-23T10:00:00Z, or give the column a format in the source's schema",
-        ),
-        ValueFault::Timestamp(TimestampFault::Range) => (
-            "timestamp_out_of_range",
-            format!("{value:?} is not between 1970-01-01 and 2200-01-01"),
-            "look at the unit (seconds, milliseconds) and the year",
-        ),
-        ValueFault::Timestamp(TimestampFault::Form) | ValueFault::Type => {
-            ("invalid_type", format!("{value:?} is not {}", described(column)), advice(column.column_type))
-        }
-    };
-    Refusal { code, column: column.name.clone(), reason, advice }
-}
-
-fn described(column: &Column) -> Cow<'static, str> {
-    match (column.column_type, &column.format) {
-        (ColumnType::String, _) => "a text".into(),
-        (ColumnType::Integer, _) => "a whole number of 64 bits".into(),
-        (ColumnType::Number, _) => "a finite number".into(),
-        (ColumnType::Boolean, _) => "true or false".into(),
-        (ColumnType::Timestamp, None) => "a timestamp".into(),
-        (ColumnType::Timestamp, Some(format)) => {
-            format!("a timestamp of the column's format {format:?}").into()
-        }
-        (ColumnType::StringList, _) => "a list of texts".into(),
-    }
-}
-
-fn advice(of: ColumnType) -> &'static str {
-    match of {
-        ColumnType::String => "give a text, not a list or an object",
-        ColumnType::Integer => "write digits alone, without separators, fraction or exponent",
-        ColumnType::Number => "write it with a point for the fraction and without separators",
-        ColumnType::Boolean => "write true or false, yes or no, 1 or 0",
-        ColumnType::Timestamp => "write it as 2026-11-23T10:00:00Z or as Unix seconds or milliseconds",
-        ColumnType::StringList => "write a JSON array, or parts separated by |",
-    }
-}
-
-fn cut(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", &text[..at]).into(),
-        None => text.into(),
-    }
 }

@@ -1,7 +1,8 @@
 //! Whether a new version of a schema takes all that the version before took.
 
-use crate::bind::alike;
+use crate::names::alike;
 use crate::schema::{AdditionalColumns, Column, ColumnType, Schema};
+use crate::shown::cut;
 
 /// A change by which rows or files are refused that were accepted before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,13 @@ impl Schema {
             return vec![change("", reason, "create another source for the other dataset")];
         }
         let mut changes = Vec::new();
+        if self.additional() == AdditionalColumns::Keep && before.additional() == AdditionalColumns::Ignore {
+            let reason = "columns that the schema does not name were left out, now they are kept: a row is refused \
+                          with values in several columns without a name, or in one of the name of a column that is read \
+                          from another header"
+                .to_owned();
+            changes.push(change("", reason, "ignore additional columns"));
+        }
         let rejects = self.additional() == AdditionalColumns::Reject;
         if rejects && before.additional() != AdditionalColumns::Reject {
             let reason =
@@ -73,7 +81,8 @@ fn compare(old: &Column, new: &Column, changes: &mut Vec<BreakingChange>) {
     }
     // In another case alone, too: a file may have both.
     if old.header() != new.header() {
-        let reason = format!("it was read from the header {:?}, now from {:?}", old.header(), new.header());
+        let reason =
+            format!("it was read from the header {:?}, now from {:?}", cut(old.header()), cut(new.header()));
         changes.push(change(&new.name, reason, "keep the header, or change the files at the same time"));
     }
 }
@@ -86,15 +95,15 @@ fn added(column: &Column, before: &Schema, changes: &mut Vec<BreakingChange>) {
     } else if before.additional() != AdditionalColumns::Reject {
         let reason = format!(
             "the column is new: where files have had {:?} already, values that are not {} were accepted",
-            column.header(),
+            cut(column.header()),
             column.column_type.word()
         );
         changes.push(change(&column.name, reason, "make sure that no file has other values in it"));
     } else if let Some(old) = rival(column, before) {
         let reason = format!(
             "the column is new and takes the header {:?}, which was read into the column {:?} until now",
-            column.header(),
-            old.name
+            cut(column.header()),
+            cut(&old.name)
         );
         changes.push(change(&column.name, reason, "read it from a header that differs in more than case"));
     }
@@ -107,8 +116,15 @@ fn gone(old: &Column, now: &Schema, changes: &mut Vec<BreakingChange>) {
     } else if let Some(heir) = rival(old, now) {
         format!(
             "the column is gone, and its header {:?} is now read into the column {:?}",
-            old.header(),
-            heir.name
+            cut(old.header()),
+            cut(&heir.name)
+        )
+    } else if let Some(taken) = namesake(old, now) {
+        format!(
+            "the column is gone, and its header {:?} is the name of a column that is read from {:?}: a row that has it is \
+             refused",
+            cut(old.header()),
+            cut(taken.header())
         )
     } else {
         return;
@@ -119,6 +135,13 @@ fn gone(old: &Column, now: &Schema, changes: &mut Vec<BreakingChange>) {
 /// The column that a header of this one's is matched to, in any case, where this one is not in the schema.
 fn rival<'a>(column: &Column, schema: &'a Schema) -> Option<&'a Column> {
     schema.columns().iter().find(|one| one.name != column.name && alike(one.header(), column.header()))
+}
+
+/// The column whose name a header of the old one's may have as a property, while it is read from another header.
+fn namesake<'a>(old: &Column, now: &'a Schema) -> Option<&'a Column> {
+    let keeps = now.additional() == AdditionalColumns::Keep;
+    let is_taken = |one: &&Column| one.header() != one.name && alike(&one.name, old.header());
+    now.columns().iter().filter(|_| keeps).find(is_taken)
 }
 
 /// True where every value that the old column takes is one of the new column's.
@@ -139,11 +162,11 @@ fn takes_all(old: &Column, new: &Column) -> bool {
 
 fn by_format(column: &Column) -> String {
     match &column.format {
-        Some(format) => format!("by the format {format:?}"),
+        Some(format) => format!("by the format {:?}", cut(format)),
         None => "in ISO 8601 or as Unix time".to_owned(),
     }
 }
 
 fn change(column: &str, reason: String, advice: &'static str) -> BreakingChange {
-    BreakingChange { column: column.to_owned(), reason, advice }
+    BreakingChange { column: cut(column).into_owned(), reason, advice }
 }

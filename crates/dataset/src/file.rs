@@ -6,7 +6,8 @@ use format::{Columns, Item, Place};
 use records::queue::Counters;
 
 use crate::bind::HeaderFault;
-use crate::check::{Refusal, RowChecker};
+use crate::check::RowChecker;
+use crate::refusal::Refusal;
 use crate::schema::Schema;
 use crate::warning::{Warning, WarningCode, Watch};
 
@@ -85,6 +86,10 @@ pub struct FileChecker {
     columns: ColumnNames,
     /// Rows before the first one here were checked by another.
     resumed: bool,
+    /// The file is one document, and not several in an archive.
+    one_document: bool,
+    /// A header was read, and not only rows that name their own.
+    has_header: bool,
 }
 
 impl FileChecker {
@@ -99,12 +104,22 @@ impl FileChecker {
             totals: Counters::default(),
             columns: ColumnNames::default(),
             resumed: false,
+            one_document: false,
+            has_header: false,
         }
     }
 
-    /// A checker of the rest of a file, of which `totals` were counted before.
+    /// A checker of the rest of a file, of which `totals` were counted before. Warnings begin anew: what the rows before
+    /// would have been compared with (the unit of a column, the value of an id) is not known, and no example of theirs is
+    /// kept.
     pub fn resume(schema: Schema, facts: FileFacts, totals: Counters) -> Self {
         Self { totals, resumed: true, ..Self::new(schema, facts) }
+    }
+
+    /// Says that the file is one document, not a zip of several: if it has a header, that tells all of its columns, also to
+    /// a checker that resumes. Without this word, those of a resumed file are not known as a whole.
+    pub fn one_document(&mut self) {
+        self.one_document = true;
     }
 
     /// Checks an item and appends an accepted row's fields to `out`, behind the envelope that stands there; a refused row
@@ -166,8 +181,8 @@ impl FileChecker {
         };
         let appeared = absent(before, here);
         let mut vanished = absent(here, before);
-        if self.resumed {
-            // Rows of JSON that were read before may have had them.
+        if !self.has_seen_all_columns() {
+            // Rows of JSON that were read before, or another document of a zip, may have had them.
             vanished.clear();
         }
         for (code, names) in
@@ -194,13 +209,18 @@ impl FileChecker {
     /// known as a whole.
     pub fn columns(&self) -> &[String] {
         match self.columns.all() {
-            Some(names) if !self.resumed => names,
+            Some(names) if self.has_seen_all_columns() => names,
             _ => &[],
         }
     }
 
+    fn has_seen_all_columns(&self) -> bool {
+        !self.resumed || (self.one_document && self.has_header)
+    }
+
     fn begin_document(&mut self, columns: Columns<'_>) -> Result<(), HeaderFault> {
         self.keep_columns();
+        self.has_header = matches!(columns, Columns::Header(_));
         self.rows = Some(RowChecker::new(&self.schema, columns, &self.facts.time_zone)?);
         Ok(())
     }

@@ -7,17 +7,16 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::kind::{DatasetKind, OwnColumn};
-use crate::schema::{ColumnType, Schema, SchemaError};
-use crate::timestamp::TimestampReader;
-use crate::value::{Raw, Typed};
+use crate::names::folded;
+use crate::schema::{self, ColumnType, Schema, SchemaError};
+use crate::shown::SHOWN;
+use crate::timestamp::{TimestampFault, TimestampReader};
+use crate::value::{Raw, Typed, ValueFault, is_whole};
 
 /// Columns that are looked at; those of a header, and of JSON.
 const MOST_COLUMNS: usize = 4_096;
-/// Examples of a column, and the characters of one.
+/// Examples of a column.
 const MOST_EXAMPLES: usize = 3;
-const SHOWN: usize = 100;
-/// Names are at most this long in a schema, in bytes.
-const LONGEST_NAME: usize = 256;
 
 /// Looks at sample files, one after another, and proposes the schema that takes their rows.
 ///
@@ -96,12 +95,14 @@ struct Seen {
     nested: bool,
     /// A value was a list, in JSON or written as such.
     lists: bool,
-    /// A number that would not be written again as it stands, such as 007.
-    padded: bool,
+    /// A number that would not be written again as it stands, such as 007, or one of more digits than a float keeps.
+    inexact: bool,
     /// Whole numbers could all be Unix times of this century.
     unix: bool,
     /// A date was ambiguous.
     ambiguous: bool,
+    /// And no number.
+    ambiguous_text: bool,
     words: bool,
     examples: Vec<String>,
 }
@@ -160,13 +161,14 @@ impl Proposer {
     }
 
     fn column(&mut self, name: &str) -> Option<usize> {
-        if name.is_empty() {
+        // It can be no column of a schema, and is none that a person would miss.
+        if schema::is_blank(name) {
             return None;
         }
         if let Some(known) = self.by_header.get(name) {
             return Some(*known);
         }
-        if self.columns.len() == MOST_COLUMNS || name.len() > LONGEST_NAME {
+        if self.columns.len() == MOST_COLUMNS || !schema::is_name(name) {
             self.unseen = true;
             return None;
         }
@@ -217,17 +219,27 @@ impl Proposer {
     }
 }
 
-/// Headers match in any case: one that the schema does not name would be taken for one that differs in case alone.
+/// Headers match in any case: one that the schema does not name would be taken for one that differs in case alone. Nor is
+/// one named that the dataset's own column could be read from, where a file has only that.
 fn leave_out_rivals(columns: &mut [ProposedColumn], kind: &DatasetKind) {
-    let left_out: HashSet<String> =
-        columns.iter().filter(|one| one.column_type.is_none()).map(|one| one.header.to_lowercase()).collect();
-    for column in columns.iter_mut().filter(|one| one.column_type.is_some() && kind.own(&one.name).is_none())
-    {
-        if left_out.contains(&column.header.to_lowercase()) {
-            column.name.clear();
-            column.column_type = None;
-            column.note = "another header differs in case alone, and has no type".to_owned();
-        }
+    let is_own = |one: &ProposedColumn| kind.own(&one.name).is_some();
+    let headers = |of: &dyn Fn(&ProposedColumn) -> bool| -> HashSet<String> {
+        columns.iter().filter(|one| of(one)).map(|one| folded(&one.header)).collect()
+    };
+    let left_out = headers(&|one| one.column_type.is_none());
+    let own = headers(&is_own);
+    for column in columns.iter_mut().filter(|one| one.column_type.is_some() && !is_own(one)) {
+        let header = folded(&column.header);
+        let note = match () {
+            () if own.contains(&header) => {
+                "the dataset's column is read from a header that differs in case alone"
+            }
+            () if left_out.contains(&header) => "another header differs in case alone, and has no type",
+            () => continue,
+        };
+        column.name.clear();
+        column.column_type = None;
+        column.note = note.to_owned();
     }
 }
 
@@ -244,9 +256,10 @@ impl Seen {
             fits: FROM_NARROW.to_vec(),
             nested: false,
             lists: false,
-            padded: false,
+            inexact: false,
             unix: true,
             ambiguous: false,
+            ambiguous_text: false,
             words: false,
             examples: Vec::new(),
         }
@@ -267,12 +280,14 @@ impl Seen {
         self.nested |= matches!(raw, Raw::Json(JsonValue::Json(_)));
         self.lists |= matches!(raw, Raw::Json(JsonValue::List(_))) || shown.starts_with('[');
         let digits = shown.trim_start_matches(['-', '+']);
-        self.padded |= shown.starts_with('+')
-            || (digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0."));
         self.words |= shown.chars().any(char::is_alphabetic);
         let typed = |of| raw.typed(of, iso);
-        self.ambiguous |= typed(ColumnType::Timestamp)
-            == Err(crate::value::ValueFault::Timestamp(crate::timestamp::TimestampFault::Ambiguous));
+        self.inexact |= shown.starts_with('+')
+            || (digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0."))
+            || (is_whole(shown.trim_ascii()) && typed(ColumnType::Integer).is_err());
+        let ambiguous = typed(ColumnType::Timestamp) == Err(ValueFault::Timestamp(TimestampFault::Ambiguous));
+        self.ambiguous |= ambiguous;
+        self.ambiguous_text |= ambiguous && typed(ColumnType::Number).is_err();
         let of_this_century =
             |typed| matches!(typed, Ok(Typed::Timestamp(at, Some(_))) if at.seconds >= 946_684_800);
         self.unix &= of_this_century(typed(ColumnType::Timestamp));
@@ -318,14 +333,14 @@ impl Seen {
         if self.values == 0 {
             return (None, "no value was seen, so that its type is not known".to_owned());
         }
-        if self.nested || self.fits.is_empty() {
+        if self.nested {
             return (None, "lists or objects within lists, kept as JSON text".to_owned());
         }
         if self.lists && fits(ColumnType::StringList) {
             return said(ColumnType::StringList, "");
         }
-        if fits(ColumnType::String) && self.padded && fits(ColumnType::Number) {
-            return said(ColumnType::String, "leading zeros or signs would be lost in a number");
+        if fits(ColumnType::String) && self.inexact && fits(ColumnType::Number) {
+            return said(ColumnType::String, "leading zeros, signs or digits would be lost in a number");
         }
         if fits(ColumnType::String) && fits(ColumnType::Integer) && names_an_id(&self.header) {
             return said(ColumnType::String, "an id by its name");
@@ -337,12 +352,12 @@ impl Seen {
         let narrow = FROM_NARROW.into_iter().filter(|of| fits(*of));
         let mut narrow = narrow.filter(|of| *of != ColumnType::Boolean || self.words);
         match narrow.next() {
-            Some(ColumnType::String) if self.ambiguous => said(
+            Some(ColumnType::String) if self.ambiguous_text => said(
                 ColumnType::String,
                 "dates that could be more than one: make it a timestamp with a format",
             ),
             Some(of) => said(of, ""),
-            None => (None, "no type takes every value".to_owned()),
+            None => (None, "no type takes every value; they are kept as they are".to_owned()),
         }
     }
 }

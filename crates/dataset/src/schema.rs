@@ -6,6 +6,8 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::kind::DatasetKind;
+use crate::shown::cut;
+use crate::timestamp::check_format;
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +123,18 @@ struct ColumnJson {
 
 /// As many as a file's header may have.
 const MOST_COLUMNS: usize = 4_096;
+/// In bytes.
+const LONGEST_NAME: usize = 256;
+
+/// Whether a column of a schema may have this name.
+pub(crate) fn is_name(text: &str) -> bool {
+    !is_blank(text) && text.len() <= LONGEST_NAME
+}
+
+/// True of a name with nothing to see in it.
+pub(crate) fn is_blank(name: &str) -> bool {
+    name.trim().is_empty()
+}
 
 impl Schema {
     /// The dataset's own columns, everything else kept.
@@ -150,7 +164,8 @@ impl Schema {
     /// ```
     pub fn parse_json(text: &str) -> Result<Self, SchemaError> {
         let json: SchemaJson = serde_json::from_str(text)?;
-        let dataset = DatasetKind::by_name(&json.dataset).ok_or(SchemaError::Dataset(json.dataset))?;
+        let dataset = DatasetKind::by_name(&json.dataset)
+            .ok_or_else(|| SchemaError::Dataset(cut(&json.dataset).into_owned()))?;
         let mut schema = Self::default_for(dataset);
         if let Some(word) = json.additional_columns {
             schema.additional = AdditionalColumns::from_word(&word)?;
@@ -172,8 +187,11 @@ impl Schema {
 
     fn add(&mut self, json: ColumnJson) -> Result<(), SchemaError> {
         let column_type = json.column_type.as_deref().map(ColumnType::from_word).transpose()?;
-        if json.name.trim().is_empty() || json.name.len() > 256 {
-            return Err(column_error(&json.name, "a name has 1 to 256 bytes"));
+        if !is_name(&json.name) {
+            return Err(column_error(
+                &json.name,
+                format!("a name has 1 to {LONGEST_NAME} bytes, not all blank"),
+            ));
         }
         let own = self.columns.iter_mut().find(|own| own.name == json.name);
         let column = match own {
@@ -213,7 +231,7 @@ impl Schema {
         let mut headers = HashSet::new();
         for column in &self.columns {
             if !headers.insert(column.header()) {
-                let reason = format!("header {:?} is another column's already", column.header());
+                let reason = format!("header {:?} is another column's already", cut(column.header()));
                 return Err(column_error(&column.name, reason));
             }
         }
@@ -243,20 +261,19 @@ fn check_timestamp_settings(column: &Column) -> Result<(), SchemaError> {
     }
     if let Some(zone) = &column.time_zone {
         jiff::tz::TimeZone::get(zone).map_err(|_| {
-            column_error(&column.name, format!("{zone:?} is no IANA zone, such as Europe/Paris"))
+            column_error(&column.name, format!("{:?} is no IANA zone, such as Europe/Paris", cut(zone)))
         })?;
     }
     if let Some(format) = &column.format {
-        // Parsing nothing by a sound format fails for want of input, by an unsound one for the format.
-        let sample = jiff::ZonedDateTime::new(jiff::Timestamp::UNIX_EPOCH, jiff::tz::TimeZone::UTC);
-        jiff::fmt::strtime::format(format, &sample)
-            .map_err(|error| column_error(&column.name, format!("format {format:?}: {error}")))?;
+        check_format(format).map_err(|reason| {
+            column_error(&column.name, format!("format {:?} cannot be read: {reason}", cut(format)))
+        })?;
     }
     Ok(())
 }
 
 fn column_error(column: &str, reason: impl Into<String>) -> SchemaError {
-    SchemaError::Column { column: column.to_owned(), reason: reason.into() }
+    SchemaError::Column { column: cut(column).into_owned(), reason: reason.into() }
 }
 
 fn word(text: &str) -> String {
@@ -281,7 +298,7 @@ impl ColumnType {
             [Self::String, Self::Integer, Self::Number, Self::Boolean, Self::Timestamp, Self::StringList];
         all.into_iter().find(|one| one.word() == word(text)).ok_or_else(|| SchemaError::Word {
             field: "type",
-            found: text.to_owned(),
+            found: cut(text).into_owned(),
             allowed: "STRING, INTEGER, NUMBER, BOOLEAN, TIMESTAMP, STRING_LIST",
         })
     }
@@ -301,7 +318,7 @@ impl AdditionalColumns {
         let all = [Self::Keep, Self::Ignore, Self::Reject];
         all.into_iter().find(|one| one.word() == word(text)).ok_or_else(|| SchemaError::Word {
             field: "additional_columns",
-            found: text.to_owned(),
+            found: cut(text).into_owned(),
             allowed: "KEEP, IGNORE, REJECT",
         })
     }

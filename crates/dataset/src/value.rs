@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use format::JsonValue;
 
+use crate::list::{self, ListFault};
 use crate::schema::ColumnType;
 use crate::timestamp::{Instant, TimestampFault, TimestampReader, UnixUnit};
 use crate::wire;
@@ -35,6 +36,8 @@ pub(crate) enum Typed<'a> {
 pub(crate) enum ValueFault {
     Type,
     Timestamp(TimestampFault),
+    /// A list of more than [`list::MOST_PARTS`].
+    TooManyParts,
 }
 
 impl<'a> Raw<'a> {
@@ -75,7 +78,7 @@ impl<'a> Raw<'a> {
     /// As a value of that type.
     pub(crate) fn typed(self, of: ColumnType, timestamps: &TimestampReader) -> Result<Typed<'a>, ValueFault> {
         if of == ColumnType::StringList {
-            return self.list().ok_or(ValueFault::Type);
+            return self.list();
         }
         let text = self.scalar().ok_or(ValueFault::Type)?;
         let trimmed = text.trim_ascii();
@@ -94,23 +97,16 @@ impl<'a> Raw<'a> {
     }
 
     /// A list: of JSON, a JSON array as text, or parts separated by `|`.
-    fn list(self) -> Option<Typed<'a>> {
-        let parts = match self {
-            Raw::Json(JsonValue::List(parts)) => return Some(Typed::StringList(parts.as_slice().into())),
-            other => {
-                let text = other.scalar()?.trim_ascii();
-                if text.starts_with('[') {
-                    json_list(text)?
-                } else {
-                    text.split('|')
-                        .map(str::trim)
-                        .filter(|part| !part.is_empty())
-                        .map(str::to_owned)
-                        .collect()
-                }
-            }
-        };
-        Some(Typed::StringList(parts.into()))
+    fn list(self) -> Result<Typed<'a>, ValueFault> {
+        if let Raw::Json(JsonValue::List(parts)) = self {
+            let few = parts.len() <= list::MOST_PARTS;
+            return few.then_some(Typed::StringList(parts.as_slice().into())).ok_or(ValueFault::TooManyParts);
+        }
+        let parts = list::read(self.scalar().ok_or(ValueFault::Type)?).map_err(|fault| match fault {
+            ListFault::Form => ValueFault::Type,
+            ListFault::TooMany => ValueFault::TooManyParts,
+        })?;
+        Ok(Typed::StringList(parts.into()))
     }
 
     /// As a value of a column that the schema does not name.
@@ -122,14 +118,20 @@ impl<'a> Raw<'a> {
             Raw::Json(JsonValue::String(text)) => Typed::String(text),
             Raw::Json(JsonValue::List(parts)) => Typed::StringList(parts.as_slice().into()),
             Raw::Json(JsonValue::Json(text)) => Typed::Json(text),
+            // A record keeps all digits of a whole number: beyond 64 bits as a text, where a float would lose some.
             Raw::Json(JsonValue::Number(text)) => match (text.parse(), number(text)) {
                 (Ok(integer), _) => Typed::Integer(integer),
-                (Err(_), Some(number)) => Typed::Number(number),
-                // Larger than any number that a record can hold: its digits are kept.
-                (Err(_), None) => Typed::String(text),
+                (Err(_), Some(number)) if !is_whole(text) => Typed::Number(number),
+                (Err(_), _) => Typed::String(text),
             },
         }
     }
+}
+
+/// Written without a fraction and without an exponent.
+pub(crate) fn is_whole(number: &str) -> bool {
+    let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Finite only. Rust's own parser also takes `inf` and `NaN`, which are no numbers here.
@@ -148,20 +150,6 @@ fn boolean(text: &str) -> Option<bool> {
     } else {
         None
     }
-}
-
-/// Scalars of a JSON array, `null`s left out.
-fn json_list(text: &str) -> Option<Vec<String>> {
-    let values: Vec<serde_json::Value> = serde_json::from_str(text).ok()?;
-    let part = |value: serde_json::Value| match value {
-        serde_json::Value::Null => Some(None),
-        serde_json::Value::String(text) => Some(Some(text)),
-        serde_json::Value::Bool(value) => Some(Some(value.to_string())),
-        serde_json::Value::Number(number) => Some(Some(number.to_string())),
-        serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
-    };
-    let parts: Option<Vec<Option<String>>> = values.into_iter().map(part).collect();
-    Some(parts?.into_iter().flatten().collect())
 }
 
 impl Typed<'_> {
@@ -221,23 +209,25 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_json_or_separated_by_bars() {
-        let list = |parts: &[&str]| {
-            Some(Typed::StringList(parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>().into()))
-        };
-        assert_eq!(typed("a| b|", ColumnType::StringList), list(&["a", "b"]));
-        assert_eq!(typed(r#"["a|b", 2, null]"#, ColumnType::StringList), list(&["a|b", "2"]));
-        assert_eq!(typed("[1", ColumnType::StringList), None);
-        assert_eq!(typed("[[1]]", ColumnType::StringList), None);
-    }
-
-    #[test]
     fn undeclared_json_numbers_keep_their_kind() {
         let undeclared = |text: &str| match Raw::Json(&JsonValue::Number(text.into())).undeclared() {
             Typed::Integer(_) => "integer",
             Typed::Number(_) => "number",
+            Typed::String(digits) if digits == text => "digits",
             _ => "other",
         };
-        assert_eq!(["7", "7.0", "7e2", "1e999"].map(undeclared), ["integer", "number", "number", "other"]);
+        for (text, kind) in [
+            ("7", "integer"),
+            ("-9223372036854775808", "integer"),
+            ("7.0", "number"),
+            ("7e2", "number"),
+            ("18446744073709551615.5", "number"),
+            ("9223372036854775808", "digits"),
+            ("-9223372036854775809", "digits"),
+            ("18446744073709551615", "digits"),
+            ("1e999", "digits"),
+        ] {
+            assert_eq!(undeclared(text), kind, "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::shown::cut;
 use crate::timestamp::{Instant, UnixUnit};
 
 /// Clocks differ: a timestamp counts as in the future only where it is so far ahead, in seconds.
@@ -79,7 +80,7 @@ impl WarningCode {
 pub struct Warning {
     /// What it is.
     pub code: WarningCode,
-    /// The column as the schema names it, or the file where the schema does not.
+    /// The column as the schema names it, or the file where the schema does not; cut at 100 characters.
     pub column: String,
     /// In plain words.
     pub reason: String,
@@ -199,8 +200,9 @@ impl Watch {
             WarningCode::ColumnAppeared => "the source's last file did not have the column",
             _ => "the source's last file had the column, this one has not",
         };
-        if self.is_first(code, column) {
-            self.keep(code, column.to_owned(), reason.to_owned(), Place::default());
+        let column = cut(column);
+        if self.is_first(code, &column) {
+            self.keep(code, column.into_owned(), reason.to_owned(), Place::default());
         }
     }
 
@@ -233,8 +235,8 @@ impl Watch {
                 format!("the value is in {}, the column's first one was in {}", found.name(), rule.name())
             }
             What::Subject => {
-                let subject: String = String::from_utf8_lossy(subject).chars().take(100).collect();
-                format!("{subject:?} has another value in an earlier row of the file")
+                let subject = String::from_utf8_lossy(subject);
+                format!("{:?} has another value in an earlier row of the file", cut(&subject))
             }
         }
     }

@@ -43,8 +43,10 @@ fn each_rule_holds_in_its_direction() {
         (typed("NUMBER"), typed("STRING_LIST"), false),
         (typed("TIMESTAMP"), dated("%d/%m/%Y"), true),
         (dated("%d/%m/%Y"), dated("%m/%d/%Y"), true),
-        (dated("[%Y"), typed("STRING_LIST"), true),
+        (dated("[%Y-%m-%d"), typed("STRING_LIST"), true),
         (additional("KEEP"), additional("IGNORE"), false),
+        // Values may now meet in one property.
+        (additional("IGNORE"), additional("KEEP"), true),
         (additional("IGNORE"), additional("REJECT"), true),
         (additional("REJECT"), additional("KEEP"), false),
         (columns(""), from("sku"), true),
@@ -59,6 +61,14 @@ fn each_rule_holds_in_its_direction() {
         (
             columns(r#"{"name": "y", "type": "STRING"}, {"name": "x", "type": "STRING", "from": "Y"}"#),
             columns(r#"{"name": "y", "type": "STRING"}"#),
+            true,
+        ),
+        // A header that is none of the schema's any more may have the name of a column that is read from another.
+        (
+            columns(
+                r#"{"name": "a", "type": "STRING", "from": "x"}, {"name": "x", "type": "STRING", "from": "q"}"#,
+            ),
+            columns(r#"{"name": "x", "type": "STRING", "from": "q"}"#),
             true,
         ),
     ] {
@@ -108,8 +118,9 @@ fn any_file() -> impl Strategy<Value = (String, &'static str)> {
         "{\"b\":1}",
     ];
     let names = prop::sample::subsequence(vec!["x", "X", "y", "Y", "z"], 0..5);
+    let some_nameless = prop::sample::subsequence(vec!["x", "", "X", "y", "Y", "", "z"], 0..6);
     let csv =
-        (names.clone(), prop::collection::vec(prop::sample::select(texts), 5)).prop_map(|(names, values)| {
+        (some_nameless, prop::collection::vec(prop::sample::select(texts), 5)).prop_map(|(names, values)| {
             let header = names.iter().fold("item_id".to_owned(), |line, name| format!("{line},{name}"));
             let row = values
                 .iter()

@@ -189,6 +189,59 @@ fn a_checker_that_resumes_counts_on() {
     }
 }
 
+/// A file of which a first checker has read so many rows, read on by a second.
+fn resumed(facts: FileFacts, name: &str, text: &str, rows_before: usize, one_document: bool) -> FileChecker {
+    let schema = || Schema::default_for(DatasetKind::EVENTS);
+    let mut first = FileChecker::new(schema(), facts.clone());
+    let mut reader = rows(name, text);
+    for _ in 0..=rows_before {
+        first.check(&reader.next().unwrap().unwrap(), &mut Vec::new()).unwrap();
+    }
+    let place = reader.place();
+    let source = Box::new(std::io::Cursor::new(text.to_owned()));
+    let mut rest = Rows::open_at(source, name, Limits::default(), place).unwrap();
+    let mut second = FileChecker::resume(schema(), facts, first.totals().clone());
+    if one_document {
+        second.one_document();
+    }
+    read(&mut second, &mut rest);
+    second
+}
+
+#[test]
+fn a_header_that_comes_again_tells_all_columns_of_one_document() {
+    let text = "user_id,timestamp,type,price\nu,2026-11-23,a,1\nu,2026-11-23,a,2\n";
+    let last = ["user_id", "timestamp", "type", "size"].map(str::to_owned).to_vec();
+    let facts = FileFacts { last_columns: last, ..facts() };
+    let whole = check(DatasetKind::EVENTS, facts.clone(), "a.csv", text);
+    let checker = resumed(facts.clone(), "a.csv", text, 1, true);
+    assert_eq!(counted(checker.totals()), [("column_appeared", 1), ("column_vanished", 1)]);
+    assert_eq!(checker.totals(), whole.totals());
+    assert_eq!(seen(checker.warnings()), seen(whole.warnings()));
+    assert_eq!(checker.columns(), ["user_id", "timestamp", "type", "price"]);
+
+    // Of a zip, other documents may have had more.
+    let checker = resumed(facts.clone(), "a.csv", text, 1, false);
+    assert_eq!(counted(checker.totals()), [("column_appeared", 1)]);
+    assert_eq!(checker.columns(), [] as [String; 0]);
+
+    // As may other rows of JSON.
+    let lines = "{\"user_id\":\"u\",\"timestamp\":\"2026-11-23\",\"type\":\"a\",\"price\":1}\n".repeat(2);
+    let checker = resumed(facts, "a.json", &lines, 1, true);
+    assert_eq!(counted(checker.totals()), [("column_appeared", 1)]);
+    assert_eq!(checker.columns(), [] as [String; 0]);
+}
+
+#[test]
+fn warnings_begin_anew_in_a_file_that_resumes() {
+    let text = "user_id,timestamp,type\nu,1795428307,a\nu,1795428307000,a\nu,1795428307000,a\n";
+    let whole = check(DatasetKind::EVENTS, facts(), "a.csv", text);
+    assert_eq!(counted(whole.totals()), [("timestamp_unit_differs", 2)]);
+    let rest = resumed(facts(), "a.csv", text, 2, true);
+    assert_eq!(counted(rest.totals()), [("timestamp_unit_differs", 1)], "what was counted stays so");
+    assert_eq!(seen(rest.warnings()), []);
+}
+
 #[test]
 fn a_row_that_is_refused_is_told_with_its_bytes() {
     let mut checker = FileChecker::new(Schema::default_for(DatasetKind::EVENTS), facts());

@@ -113,6 +113,64 @@ fn columns_without_end_are_cut() {
     assert_eq!(proposal.columns.len(), 4_096);
 }
 
+#[test]
+fn blank_names_are_passed_over() {
+    let proposal = propose(
+        DatasetKind::ITEMS,
+        &[
+            ("a.json", "{\"item_id\":\"i\",\"\":1,\" \":2,\"\\t\u{a0}\":3,\"size\":4}\n"),
+            ("a.csv", "item_id,,size,\ni,1,2,\n"),
+        ],
+    );
+    assert_eq!(types(&proposal), [("item_id", "STRING"), ("size", "INTEGER")]);
+    assert!(!proposal.cut);
+}
+
+#[test]
+fn lists_of_too_many_parts_are_left_as_texts() {
+    let list = |parts: usize| vec!["1"; parts].join(",");
+    let text = format!(
+        "item_id\tjson\tbars\tfew\ni\t[{}]\t{}\t[{}]\n",
+        list(65_537),
+        "a|".repeat(65_537),
+        list(65_536)
+    );
+    let proposal = propose(DatasetKind::ITEMS, &[("a.tsv", &text)]);
+    assert_eq!(
+        types(&proposal),
+        [("item_id", "STRING"), ("json", "STRING"), ("bars", "STRING"), ("few", "STRING_LIST")]
+    );
+    let text = format!("{{\"item_id\":\"i\",\"few\":[{}]}}\n", list(65_536));
+    let proposal = propose(DatasetKind::ITEMS, &[("a.json", &text)]);
+    assert_eq!(types(&proposal), [("item_id", "STRING"), ("few", "STRING_LIST")]);
+}
+
+#[test]
+fn a_name_that_differs_from_an_own_column_in_case_alone_is_not_named_besides() {
+    // In the second row it is the only one that is the item's id.
+    let text = "{\"item_id\":\"i\",\"ITEM_ID\":7,\"x\":1}\n{\"ITEM_ID\":8,\"x\":1}\n";
+    let proposal = propose(DatasetKind::ITEMS, &[("a.json", text)]);
+    assert_eq!(types(&proposal), [("item_id", "STRING"), ("ITEM_ID", "-"), ("x", "INTEGER")]);
+    let mut checker = FileChecker::new(proposal.schema, FileFacts::default());
+    let mut rows = rows("a.json", text);
+    let mut record = Vec::new();
+    while let Some(item) = rows.next().unwrap() {
+        checker.check(&item, &mut record).unwrap();
+    }
+    assert_eq!((checker.totals().accepted, checker.totals().rejected), (2, 0));
+    // Also where the dataset's column is read from a name that it goes by elsewhere.
+    let proposal = propose(DatasetKind::ITEMS, &[("a.csv", "sku,SKU,x\na,b,1\n")]);
+    assert_eq!(types(&proposal), [("sku", "STRING"), ("SKU", "-"), ("x", "INTEGER")]);
+}
+
+#[test]
+fn whole_numbers_that_a_float_would_round_stay_texts() {
+    let text = "{\"item_id\":\"i\",\"serial\":18446744073709551615,\"price\":0.5}\n\
+                {\"item_id\":\"i\",\"serial\":1,\"price\":2}\n";
+    let proposal = propose(DatasetKind::ITEMS, &[("a.json", text)]);
+    assert_eq!(types(&proposal), [("item_id", "STRING"), ("serial", "STRING"), ("price", "NUMBER")]);
+}
+
 fn any_file() -> impl Strategy<Value = (String, &'static str)> {
     let texts = vec![
         "",
@@ -144,7 +202,7 @@ fn any_file() -> impl Strategy<Value = (String, &'static str)> {
         "{\"b\":1}",
         "1e999",
     ];
-    let names = ["x", "X", "y_id", "at", "item"];
+    let names = ["x", "X", "y_id", "at", "Item_ID"];
     let table = |values: Vec<&'static str>| {
         prop::collection::vec(prop::collection::vec(prop::sample::select(values), 5), 1..4)
     };

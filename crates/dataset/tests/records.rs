@@ -7,7 +7,7 @@ use format::{Columns, Fields, JsonValue, Place, Row, Values};
 use proptest::prelude::*;
 use prost::Message;
 use records::v1::value::Kind;
-use records::v1::{Attributes, Event, Value};
+use records::v1::{Attributes, Event, Item, Value};
 
 fn delimited(header: &[&str], schema: &str) -> RowChecker {
     let names: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
@@ -173,11 +173,51 @@ fn schemas_that_do_not_hold_are_refused_with_the_reason() {
             r#"{"dataset": "EVENTS", "columns": [{"name": "a", "type": "TIMESTAMP", "time_zone": "Mars/X"}]}"#,
             "Mars/X",
         ),
+        (
+            r#"{"dataset": "EVENTS", "columns": [{"name": "a", "type": "TIMESTAMP", "format": "%H:%M"}]}"#,
+            "no whole date",
+        ),
+        (r#"{"dataset": "EVENTS", "columns": [{"name": "timestamp", "format": "%F %T %Z"}]}"#, "%Z"),
+        (r#"{"dataset": "EVENTS", "columns": [{"name": " ", "type": "STRING"}]}"#, "blank"),
         (r#"{"dataset": "EVENTS", "colums": []}"#, "colums"),
     ] {
         let error = Schema::parse_json(text).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
     }
+}
+
+#[test]
+fn a_list_of_too_many_parts_is_refused_in_every_format() {
+    let schema = r#"{"dataset": "ITEMS", "columns": [{"name": "tags", "type": "STRING_LIST"}]}"#;
+    let mut named = RowChecker::new(&Schema::parse_json(schema).unwrap(), Columns::Named, "UTC").unwrap();
+    let mut fields = delimited(&["item_id", "tags"], schema);
+    for (parts, code) in [(65_536, None), (65_537, Some("row_too_large"))] {
+        let list = vec!["a".to_owned(); parts];
+        let quoted = format!("[\"{}\"]", list.join("\",\""));
+        let values = [("item_id", JsonValue::String("i".into())), ("tags", JsonValue::List(list.clone()))];
+        for checked in [
+            check_named(&mut named, &values),
+            check_fields(&mut fields, &["i", &list.join("|")]),
+            check_fields(&mut fields, &["i", &quoted]),
+        ] {
+            assert_eq!(checked.as_ref().err().map(|refusal| refusal.code), code);
+            assert!(checked.err().is_none_or(|refusal| refusal.reason.len() < 200));
+        }
+    }
+}
+
+#[test]
+fn undeclared_whole_numbers_of_json_keep_their_digits() {
+    let schema = Schema::parse_json(r#"{"dataset": "ITEMS"}"#).unwrap();
+    let mut checker = RowChecker::new(&schema, Columns::Named, "UTC").unwrap();
+    let number = |digits: &str| JsonValue::Number(digits.into());
+    let record = check_named(
+        &mut checker,
+        &[("item_id", number("18446744073709551615")), ("n", number("18446744073709551615"))],
+    );
+    let item = Item::decode(record.unwrap().as_slice()).unwrap();
+    assert_eq!(item.item_id, "18446744073709551615");
+    assert_eq!(kind(&item.properties["n"]), &Kind::StringValue("18446744073709551615".into()));
 }
 
 proptest! {
