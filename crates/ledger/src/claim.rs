@@ -37,6 +37,8 @@ pub enum Decision {
     Finished,
     /// There is no such generation.
     Unknown,
+    /// It is the message's, and is ended unread: see [`attempt`](crate::attempt).
+    SetAside,
 }
 
 /// Decides a claim: a generation goes to the first message that asks, to the same one again, and never to another.

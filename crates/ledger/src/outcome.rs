@@ -2,6 +2,10 @@
 
 use records::queue::{Counters, FileError, Outcome};
 
+/// The code of a file that did not come as its object is stored, and of which rows were published: the generation is
+/// superseded by the next, which reads the object again.
+pub const OBJECT_ALTERED: &str = "object_altered";
+
 /// What stopped the reading of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {

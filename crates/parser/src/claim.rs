@@ -2,9 +2,10 @@
 
 use api::worker::{Claim, ClaimDecision, ClaimFilesRequest, SourceWork};
 use ledger::FileId;
+use ledger::resume::{self, Resume};
 use prost::Message;
 use queue::Incoming;
-use records::queue::ObjectFound;
+use records::queue::{Checkpoint, ObjectFound};
 
 use crate::fault::PipeError;
 use crate::pipe::Pipe;
@@ -20,15 +21,26 @@ pub(crate) struct Claimed {
 /// What a message on the objects topic is.
 #[derive(Debug)]
 pub(crate) enum Received {
-    /// This message owns the generation: read it.
-    Owned(Box<Claimed>),
+    /// This message owns the generation: read it. So many attempts were lost on it in a row: where that is not none, it
+    /// is to be read alone.
+    Owned(Box<Claimed>, u32),
+    /// It owns it, and so many attempts were lost that it is ended unread.
+    SetAside(Box<Claimed>, u32),
     /// Nothing is to be done with it, for this reason.
     Skip(String),
 }
 
 impl Pipe {
-    /// Asks the ledger for the generation that the message names.
-    pub(crate) fn claim(&self, topic: &str, incoming: &Incoming) -> Result<Received, PipeError> {
+    /// Asks the ledger for the generation that the message names, for this attempt at reading it; `alone` says that this
+    /// worker reads nothing else that attempts were lost on.
+    pub(crate) fn claim(
+        &self,
+        topic: &str,
+        incoming: &Incoming,
+        checkpoint: Option<&Checkpoint>,
+        attempt: &str,
+        alone: bool,
+    ) -> Result<Received, PipeError> {
         let object = match ObjectFound::decode(incoming.value.as_slice()) {
             Ok(object) => object,
             Err(error) => return Ok(Received::Skip(format!("the value is no ObjectFound: {error}"))),
@@ -44,6 +56,12 @@ impl Pipe {
             topic: topic.to_owned(),
             partition: incoming.partition,
             offset: incoming.offset,
+            attempt: attempt.to_owned(),
+            chunk: match resume::decide(checkpoint, &object) {
+                Resume::FromStart => 0,
+                Resume::Behind(checkpoint) => checkpoint.chunk,
+            },
+            alone,
         };
         let request = ClaimFilesRequest { worker_id: self.config.worker_id.clone(), claims: vec![claim] };
         let response = self
@@ -54,18 +72,22 @@ impl Pipe {
         let Some(result) = response.results.first() else {
             return Err(PipeError::Registry("it gave no result for the claim".into()));
         };
-        match result.decision() {
-            ClaimDecision::Granted | ClaimDecision::GrantedAgain => {}
+        let lost = result.lost_attempts;
+        let is_set_aside = match result.decision() {
+            ClaimDecision::Granted | ClaimDecision::GrantedAgain => false,
+            ClaimDecision::SetAside => true,
             ClaimDecision::OwnedByOther | ClaimDecision::Finished | ClaimDecision::Unknown => {
                 return Ok(Received::Skip(format!("{:?}: {}", result.decision(), result.reason)));
             }
             ClaimDecision::Unspecified => {
                 return Err(PipeError::Registry("it gave a decision that this worker does not know".into()));
             }
-        }
-        match response.sources.into_iter().find(|source| source.source_id == object.source_id) {
-            Some(source) => Ok(Received::Owned(Box::new(Claimed { object, file_id, source }))),
-            None => Err(PipeError::Registry("it granted a claim without its source".into())),
-        }
+        };
+        let source = response.sources.into_iter().find(|source| source.source_id == object.source_id);
+        let Some(source) = source else {
+            return Err(PipeError::Registry("it granted a claim without its source".into()));
+        };
+        let claimed = Box::new(Claimed { object, file_id, source });
+        Ok(if is_set_aside { Received::SetAside(claimed, lost) } else { Received::Owned(claimed, lost) })
     }
 }

@@ -19,6 +19,11 @@ impl Default for ChunkLimits {
     }
 }
 
+/// What a record and its subject may have together, of a message of so many bytes: it has headers and the account besides.
+pub fn most_bytes(of_message: usize) -> usize {
+    of_message.saturating_sub(1024)
+}
+
 /// Settings of a parser.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -35,6 +40,9 @@ pub struct Config {
     /// How often a file whose object cannot be read for a passing reason is tried from its checkpoint, before it ends
     /// as unreadable, so that one unreachable bucket does not hold up its partition for ever.
     pub attempts: u32,
+    /// How long a file may go without a row, a byte or an answer, before the worker takes itself for hung and ends: the
+    /// ledger then counts a lost attempt at the file. Longer than an object may be unreachable within one try.
+    pub stall_limit: Duration,
 }
 
 impl Config {
@@ -47,6 +55,7 @@ impl Config {
             limits: format::Limits::default(),
             continue_trace: |_, _| {},
             attempts: 10,
+            stall_limit: Duration::from_secs(600),
         }
     }
 }

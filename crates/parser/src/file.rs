@@ -16,9 +16,12 @@ use records::topic::{
 use records::v1::RejectedRow;
 
 use crate::claim::Claimed;
+use crate::fault::Ended;
 
 /// Accepted rows of a chunk that go with its progress, for the source's snapshot.
 const SAMPLES_A_CHUNK: usize = 5;
+/// The largest record that goes as a sample: progress messages stay small.
+const SAMPLE_BYTES: usize = 16 << 10;
 /// What a rejected row holds of the raw row, in bytes.
 const RAW_BYTES: usize = 16 << 10;
 
@@ -56,6 +59,7 @@ impl FileRun {
         checkpoint: Option<&Checkpoint>,
         traceparent: Vec<u8>,
         worker_id: &str,
+        most_bytes: usize,
     ) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let object = &claimed.object;
@@ -72,7 +76,7 @@ impl FileRun {
         let mut key = claimed.object.account_id.clone().into_bytes();
         key.push(b'/');
         let kind = schema.dataset();
-        let facts = facts(&claimed);
+        let facts = facts(&claimed, most_bytes);
         let checker = match checkpoint {
             None => FileChecker::new(schema, facts),
             Some(at) => FileChecker::resume(schema, facts, at.totals.clone().unwrap_or_default()),
@@ -117,7 +121,7 @@ impl FileRun {
                     value: &self.record,
                     headers: &headers(self.kind.message, &self.traceparent),
                 })?;
-                if self.samples.len() < SAMPLES_A_CHUNK {
+                if self.samples.len() < SAMPLES_A_CHUNK && self.record.len() <= SAMPLE_BYTES {
                     self.samples.push(SampleRow {
                         message: self.kind.message.to_owned(),
                         record: self.record.clone(),
@@ -137,6 +141,16 @@ impl FileRun {
             }
         }
         Ok(Ok(self.record.len() as u64))
+    }
+
+    /// The file is no zip of several: see [`FileChecker::one_document`].
+    pub(crate) fn one_document(&mut self) {
+        self.checker.one_document();
+    }
+
+    /// True once rows of it, or its progress, are committed or in the chunk in hand.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.chunk > 0
     }
 
     /// The last byte has been read.
@@ -206,14 +220,16 @@ impl FileRun {
     }
 }
 
-/// What the checker must know of the file beside its bytes.
-pub(crate) fn facts(claimed: &Claimed) -> FileFacts {
+/// What the checker must know of the file beside its bytes; `most_bytes` is what a message may have beside its headers and
+/// the account in its key.
+pub(crate) fn facts(claimed: &Claimed, most_bytes: usize) -> FileFacts {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     FileFacts {
         time_zone: claimed.source.time_zone.clone(),
         now: now.as_secs() as i64,
         folder_date: claimed.object.date.clone(),
         last_columns: claimed.source.last_columns.clone(),
+        most_bytes: Some(most_bytes),
     }
 }
 
@@ -248,6 +264,14 @@ pub(crate) struct Reached {
     pub(crate) position: u64,
     pub(crate) format: &'static str,
     pub(crate) compression: &'static str,
+}
+
+impl Reached {
+    /// What a file was found to be that could not be opened.
+    pub(crate) fn found(&mut self, ended: &Ended) {
+        self.format = ended.format;
+        self.compression = ended.compression;
+    }
 }
 
 /// The key of messages about a file: those of one object keep their order.

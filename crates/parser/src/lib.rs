@@ -7,10 +7,12 @@ mod fault;
 mod file;
 mod open;
 mod pipe;
+mod probation;
+mod pulse;
 mod run;
 mod survey;
 mod validate;
 
-pub use config::{ChunkLimits, Config};
+pub use config::{ChunkLimits, Config, most_bytes};
 pub use run::{ParserError, run};
 pub use validate::{Candidate, Rejected, Report, Sink, validate};

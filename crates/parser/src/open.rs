@@ -32,8 +32,13 @@ impl Buckets {
 }
 
 impl Pipe {
-    /// Opens the claimed object. The inner result is the file's end, where it cannot be read.
-    pub(crate) fn open(&self, claimed: &Claimed, at: Place) -> Result<Result<Rows, Ended>, PipeError> {
+    /// Opens the claimed object; for `doubt`, see [`read_failed`]. The inner result is the file's end, where it cannot be read.
+    pub(crate) fn open(
+        &self,
+        claimed: &Claimed,
+        at: Place,
+        doubt: bool,
+    ) -> Result<Result<Rows, Ended>, PipeError> {
         let bucket = self.buckets.get(&claimed.source, || {
             let credentials = IssuedCredentials::new(
                 self.registry.clone(),
@@ -46,7 +51,7 @@ impl Pipe {
         let reader = bucket.reader(&object.object_key, &object.etag, Some(object.size), self.handle.clone());
         match Rows::open_at(Box::new(reader), &object.object_key, self.config.limits.clone(), at) {
             Ok(rows) => Ok(Ok(rows)),
-            Err(error) => read_failed(error, at.position).map(Err),
+            Err(error) => read_failed(error, at.position, doubt, at.position > 0).map(Err),
         }
     }
 }

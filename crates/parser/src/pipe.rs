@@ -1,12 +1,13 @@
 //! The story of one file: receive, claim, open, rows, check, commit.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
 use api::client::Worker;
 use dataset::{FileChecker, Schema};
-use format::{Item, Place, Rows};
+use format::{Compression, Item, Place, Rows};
 use ledger::checkpoint;
 use ledger::outcome::{self, End};
 use ledger::resume::{self, Resume};
@@ -19,10 +20,12 @@ use tracing::{info, info_span, warn};
 
 use crate::chunk::Chunk;
 use crate::claim::{Claimed, Received};
-use crate::config::Config;
+use crate::config::{Config, most_bytes};
 use crate::fault::{Ended, PipeError, read_failed};
 use crate::file::{FileRun, Mode, Reached, facts};
 use crate::open::Buckets;
+use crate::probation::{Probation, Turn};
+use crate::pulse::{Pulse, Pulses};
 use crate::survey::survey;
 
 /// How long a lane waits for a message before it looks whether it is to end.
@@ -38,6 +41,10 @@ pub(crate) struct Pipe {
     pub(crate) registry: Worker,
     pub(crate) handle: Handle,
     pub(crate) buckets: Buckets,
+    pub(crate) pulses: Pulses,
+    pub(crate) probation: Probation,
+    /// Names this process, which a restart does not keep.
+    pub(crate) process: String,
 }
 
 /// How the work on one message ended.
@@ -59,54 +66,75 @@ enum RowsEnd {
 #[derive(Default)]
 struct Tries {
     object: u32,
+    panics: u32,
     any: u32,
+}
+
+/// What a lane has beside its queue.
+struct Hand {
+    chunk: Chunk,
+    tries: Tries,
+    pulse: Arc<Pulse>,
+    /// Held from the first row of a file that attempts were lost on to its first commit.
+    turn: Option<Turn>,
 }
 
 impl Pipe {
     /// Works a partition until it is revoked; an error ends the lane, which is then opened again.
     pub(crate) fn run(self: &Arc<Self>, lane: &mut dyn Lane) -> queue::Result<()> {
-        let mut chunk = Chunk::new(self.config.chunk.clone());
-        let mut tries = Tries::default();
+        let mut hand = Hand {
+            chunk: Chunk::new(self.config.chunk.clone()),
+            tries: Tries::default(),
+            pulse: self.pulses.lane(lane.partition()),
+            turn: None,
+        };
         while !lane.revoked() {
-            let Some(incoming) = lane.next(chunk.patience(IDLE))? else {
-                chunk.commit(lane)?;
+            hand.pulse.rests();
+            let Some(incoming) = lane.next(hand.chunk.patience(IDLE))? else {
+                hand.chunk.commit(lane)?;
                 continue;
             };
-            match self.message(lane, &mut chunk, &incoming, tries.object) {
+            // What the unwinding may leave half done is dropped: the chunk by the abort, the file with its frame.
+            let worked = catch_unwind(AssertUnwindSafe(|| self.message(lane, &mut hand, &incoming)));
+            match worked.unwrap_or_else(|panic| Err(PipeError::Panicked(said(panic.as_ref())))) {
                 Ok(Done::Revoked) => break,
                 // After a failure each message is committed on its own: if the one that failed is tried again for long,
                 // those before it are not held up by it.
                 Ok(Done::Whole) => {
-                    if tries.any > 0 || chunk.is_full() || chunk.is_due() {
-                        chunk.commit(lane)?;
+                    let alone = hand.tries.any > 0 || hand.turn.is_some();
+                    if alone || hand.chunk.is_full() || hand.chunk.is_due() {
+                        hand.chunk.commit(lane)?;
                     }
-                    tries = Tries::default();
+                    hand.tries = Tries::default();
+                    hand.turn = None;
                 }
                 Err(PipeError::Queue(QueueError::Aborted(reason))) => {
                     warn!(partition = lane.partition(), reason, "transaction aborted; reading again");
-                    self.again(lane, &mut chunk, &mut tries)?;
+                    self.again(lane, &mut hand)?;
                 }
                 Err(PipeError::Queue(error)) => return Err(error),
                 Err(error) => {
-                    if matches!(error, PipeError::Object(_)) {
-                        tries.object += 1;
-                    }
+                    hand.tries.object += u32::from(matches!(error, PipeError::Object(_)));
+                    hand.tries.panics += u32::from(matches!(error, PipeError::Panicked(_)));
                     warn!(partition = lane.partition(), offset = incoming.offset, %error, "trying again");
-                    self.again(lane, &mut chunk, &mut tries)?;
+                    self.again(lane, &mut hand)?;
                 }
             }
         }
-        if chunk.is_open() { chunk.commit(lane) } else { Ok(()) }
+        if hand.chunk.is_open() { hand.chunk.commit(lane) } else { Ok(()) }
     }
 
-    /// Drops what is in hand and waits, longer each time; the lane then begins at its committed offset.
-    fn again(&self, lane: &mut dyn Lane, chunk: &mut Chunk, tries: &mut Tries) -> queue::Result<()> {
-        chunk.clear();
+    /// Drops what is in hand and waits, longer each time and never as long as another lane; the lane then begins at its
+    /// committed offset.
+    fn again(&self, lane: &mut dyn Lane, hand: &mut Hand) -> queue::Result<()> {
+        hand.chunk.clear();
+        hand.turn = None;
         lane.abort()?;
-        let mut left =
-            (Duration::from_millis(100) * 2_u32.saturating_pow(tries.any.min(10))).min(LONGEST_PAUSE);
-        tries.any += 1;
+        let step = Duration::from_millis(100) * 2_u32.saturating_pow(hand.tries.any.min(10));
+        let mut left = step.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0);
+        hand.tries.any += 1;
         while !left.is_zero() && !lane.revoked() {
+            hand.pulse.beats();
             let nap = left.min(IDLE);
             sleep(nap);
             left -= nap;
@@ -114,22 +142,49 @@ impl Pipe {
         Ok(())
     }
 
-    /// One message of the objects topic, from claim to the last row.
-    fn message(
+    /// The ledger's word on the message. Where attempts were lost on the file, it is asked again once it is this lane's
+    /// turn to read such a one; none where the partition is to be let go first.
+    fn received(
         &self,
         lane: &mut dyn Lane,
-        chunk: &mut Chunk,
+        hand: &mut Hand,
         incoming: &Incoming,
-        failed_tries: u32,
-    ) -> Result<Done, PipeError> {
-        let claimed = match self.claim(lane.topic(), incoming)? {
-            Received::Owned(claimed) => *claimed,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Option<Received>, PipeError> {
+        let attempt = format!("{}/{}", self.process, hand.tries.panics);
+        let received = self.claim(lane.topic(), incoming, checkpoint, &attempt, false)?;
+        let Received::Owned(claimed, lost @ 1..) = received else { return Ok(Some(received)) };
+        warn!(key = claimed.object.object_key, lost, "attempts at this file were lost; it is read alone");
+        // Files before it must not share its fate.
+        hand.chunk.commit(lane)?;
+        while hand.turn.is_none() {
+            if lane.revoked() {
+                return Ok(None);
+            }
+            hand.turn = self.probation.turn();
+            if hand.turn.is_none() {
+                sleep(IDLE);
+            }
+        }
+        self.claim(lane.topic(), incoming, checkpoint, &attempt, true).map(Some)
+    }
+
+    /// One message of the objects topic, from claim to the last row.
+    fn message(&self, lane: &mut dyn Lane, hand: &mut Hand, incoming: &Incoming) -> Result<Done, PipeError> {
+        let stored = stored_checkpoint(lane);
+        let Some(received) = self.received(lane, hand, incoming, stored.as_ref())? else {
+            return Ok(Done::Revoked);
+        };
+        let (claimed, gave_up) = match received {
+            Received::Owned(claimed, _) => (*claimed, unreachable_for_long(&hand.tries, self.config.attempts)),
+            Received::SetAside(claimed, lost) => (*claimed, Some(GaveUp::Lost(lost))),
             Received::Skip(reason) => {
                 info!(partition = incoming.partition, offset = incoming.offset, reason, "message skipped");
-                chunk.end_message(incoming.offset);
+                hand.chunk.end_message(incoming.offset);
                 return Ok(Done::Whole);
             }
         };
+        hand.pulse.begins(format!("{} generation {}", claimed.object.object_key, claimed.object.generation));
         let span = info_span!(
             "file",
             source = claimed.object.source_id,
@@ -143,7 +198,6 @@ impl Pipe {
         let _entered = span.entered();
         let schema = Schema::parse_json(&claimed.source.schema_json)
             .map_err(|error| PipeError::Registry(format!("the source's schema does not hold: {error}")))?;
-        let stored = stored_checkpoint(lane);
         let from = match resume::decide(stored.as_ref(), &claimed.object) {
             Resume::FromStart => None,
             Resume::Behind(checkpoint) => Some(checkpoint),
@@ -153,22 +207,29 @@ impl Pipe {
             info!(row = one.row_number, position = one.position, "going on behind the checkpoint");
         }
         let mut reached = Reached { position: at.position, ..Reached::default() };
-        let gave_up =
-            (failed_tries >= self.config.attempts).then(|| gave_up(&claimed, failed_tries, at.position));
+        let gave_up = gave_up.map(|why| why.ended(&claimed, at.position));
         let mode = match (&gave_up, from) {
-            (None, None) => self.mode(lane, chunk, &claimed, &schema)?,
+            (None, None) => self.mode(lane, hand, &claimed, &schema)?,
             (_, Some(one)) if one.withheld => Some(Mode::Withhold),
             _ => Some(Mode::Publish),
         };
         let Some(mode) = mode else { return Ok(Done::Revoked) };
-        let mut file = FileRun::new(claimed, schema, mode, from, traceparent, &self.config.worker_id);
+        let most_bytes = most_bytes(lane.max_message_bytes());
+        let worker = &self.config.worker_id;
+        let mut file = FileRun::new(claimed, schema, mode, from, traceparent, worker, most_bytes);
         let end = match gave_up {
             Some(ended) => RowsEnd::File(ended),
-            None => match self.open(&file.claimed, at)? {
+            None => match self.open(&file.claimed, at, hand.tries.object == 0)? {
                 Ok(mut rows) => {
-                    self.rows(lane, chunk, &mut file, &mut rows, incoming.offset, &mut reached)?
+                    if rows.compression() != Compression::Zip {
+                        file.one_document();
+                    }
+                    self.rows(lane, hand, &mut file, &mut rows, incoming.offset, &mut reached)?
                 }
-                Err(ended) => RowsEnd::File(ended),
+                Err(ended) => {
+                    reached.found(&ended);
+                    RowsEnd::File(ended)
+                }
             },
         };
         let (end, error) = match end {
@@ -176,7 +237,7 @@ impl Pipe {
             RowsEnd::LastByte => (End::Whole, None),
             RowsEnd::File(ended) => (ended.end, Some(ended.error)),
         };
-        self.end_file(lane, chunk, &mut file, incoming.offset, &reached, end, error)?;
+        self.end_file(lane, &mut hand.chunk, &mut file, incoming.offset, &reached, end, error)?;
         Ok(Done::Whole)
     }
 
@@ -184,23 +245,25 @@ impl Pipe {
     fn mode(
         &self,
         lane: &mut dyn Lane,
-        chunk: &mut Chunk,
+        hand: &mut Hand,
         claimed: &Claimed,
         schema: &Schema,
     ) -> Result<Option<Mode>, PipeError> {
         if !claimed.source.reject_file {
             return Ok(Some(Mode::Publish));
         }
-        match self.open(claimed, Place::default())? {
+        let doubt = hand.tries.object == 0;
+        match self.open(claimed, Place::default(), doubt)? {
             Ok(mut rows) => {
-                let mut checker = FileChecker::new(schema.clone(), facts(claimed));
-                survey(&mut checker, &mut rows, || {
+                let mut checker = FileChecker::new(schema.clone(), facts(claimed, most_bytes(lane.max_message_bytes())));
+                survey(&mut checker, &mut rows, doubt, || {
+                    hand.pulse.beats();
                     if lane.revoked() {
                         return Ok(false);
                     }
                     // Of files before this one.
-                    if chunk.is_due() {
-                        chunk.commit(lane)?;
+                    if hand.chunk.is_due() {
+                        hand.chunk.commit(lane)?;
                     }
                     Ok(true)
                 })
@@ -213,7 +276,7 @@ impl Pipe {
     fn rows(
         &self,
         lane: &mut dyn Lane,
-        chunk: &mut Chunk,
+        hand: &mut Hand,
         file: &mut FileRun,
         rows: &mut Rows,
         offset: i64,
@@ -230,24 +293,36 @@ impl Pipe {
                     file.finish();
                     return Ok(RowsEnd::LastByte);
                 }
-                Err(error) => return Ok(RowsEnd::File(read_failed(error, reached.position)?)),
+                Err(error) => {
+                    let doubt = hand.tries.object == 0;
+                    return Ok(RowsEnd::File(read_failed(error, reached.position, doubt, file.is_begun())?));
+                }
             };
+            let is_row = !matches!(item, Item::Columns(_));
             let bytes = match file.item(lane, &item)? {
                 Ok(bytes) => bytes,
-                Err(fault) => return Ok(RowsEnd::File(fault.into())),
+                Err(fault) => return Ok(RowsEnd::File(Ended::at_header(fault, rows.entry()))),
             };
-            if matches!(item, Item::Columns(_)) {
+            if !is_row {
                 continue;
             }
-            chunk.add_row(bytes);
+            hand.chunk.add_row(bytes);
             since_look += 1;
             let look = since_look == ROWS_A_LOOK;
+            if since_look == 1 {
+                let is_poison = file.claimed.object.object_key.contains("poison");
+                fail::fail_point!("parser.row", is_poison, |how| poisoned(how.as_deref()));
+            }
             if look {
                 since_look = 0;
+                hand.pulse.beats();
             }
             let revoked = look && lane.revoked();
-            if revoked || chunk.is_full() || (look && chunk.is_due()) {
-                self.commit_within(lane, chunk, file, rows.place(), offset, reached)?;
+            if revoked || hand.chunk.is_full() || (look && hand.chunk.is_due()) {
+                self.commit_within(lane, &mut hand.chunk, file, rows.place(), offset, reached)?;
+                hand.pulse.moved(reached.position);
+                // It has published rows, so the next crash is not counted together with those before.
+                hand.turn = None;
             }
             if revoked {
                 return Ok(RowsEnd::Revoked);
@@ -316,11 +391,52 @@ fn header(incoming: &Incoming, name: &str) -> Vec<u8> {
     incoming.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
 }
 
-fn gave_up(claimed: &Claimed, tries: u32, position: u64) -> Ended {
-    Ended::unreadable(
-        "unavailable",
-        format!("{} could not be read in {tries} tries from byte {position} on", claimed.object.object_key),
-        "see whether the bucket's endpoint answers, then upload the file again",
-        position,
-    )
+/// Why a file is ended before its end.
+#[derive(Clone, Copy)]
+enum GaveUp {
+    /// The object could not be read so many times.
+    Unreachable(u32),
+    /// So many attempts were lost on it.
+    Lost(u32),
+}
+
+fn unreachable_for_long(tries: &Tries, most: u32) -> Option<GaveUp> {
+    (tries.object >= most).then_some(GaveUp::Unreachable(tries.object))
+}
+
+impl GaveUp {
+    fn ended(self, claimed: &Claimed, position: u64) -> Ended {
+        let key = &claimed.object.object_key;
+        match self {
+            Self::Unreachable(tries) => Ended::unreadable(
+                "unavailable",
+                format!("{key} could not be read in {tries} tries from byte {position} on"),
+                "see whether the bucket's endpoint answers, then have the file reprocessed",
+                position,
+            ),
+            Self::Lost(lost) => Ended::unreadable(
+                "set_aside",
+                format!("{lost} attempts in a row crashed or hung the parser behind byte {position} of {key}"),
+                "report it with the parser's log; once it is mended, have the file reprocessed",
+                position,
+            ),
+        }
+    }
+}
+
+/// What a file does to its reader in tests: `return(crash)`, `return(panic)`, `return(hang)`.
+fn poisoned(how: Option<&str>) -> ! {
+    match how {
+        Some("crash") => std::process::abort(),
+        Some("hang") => loop {
+            sleep(IDLE);
+        },
+        _ => std::panic::panic_any("the file is poison"),
+    }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
 }

@@ -1,6 +1,7 @@
 //! The role: joins the group, and runs the pipe on every partition that it is assigned.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::client::Worker;
 use queue::{Lane, Membership, Queue, QueueError};
@@ -10,6 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::open::Buckets;
 use crate::pipe::Pipe;
+use crate::probation::Probation;
+use crate::pulse::{Pulses, Stalled};
+
+/// Between two looks whether a lane has stalled.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Why a parser stopped.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +23,17 @@ pub enum ParserError {
     /// The queue refused to let it take part.
     #[error("the parser left the queue: {0}")]
     Queue(#[from] QueueError),
+    /// A file hangs its reader. The process must end: the partition then goes to another worker, and after so many
+    /// attempts the file is set aside.
+    #[error("partition {partition} has not moved for {} s in {file}; this worker ends, and another goes on", silent.as_secs())]
+    Stalled {
+        /// Of the objects topic.
+        partition: i32,
+        /// The object's key and generation.
+        file: String,
+        /// Since its last row.
+        silent: Duration,
+    },
     /// A thread of it died.
     #[error("the parser's thread ended unexpectedly: {0}")]
     Thread(#[from] tokio::task::JoinError),
@@ -34,9 +51,33 @@ pub async fn run(
         topic: records::topic::OBJECTS.to_owned(),
         member: config.worker_id.clone(),
     };
-    let pipe = Arc::new(Pipe { config, registry, handle: Handle::current(), buckets: Buckets::default() });
+    let stall_limit = config.stall_limit;
+    let pipe = Arc::new(Pipe {
+        config,
+        registry,
+        handle: Handle::current(),
+        buckets: Buckets::default(),
+        pulses: Pulses::new(),
+        probation: Probation::default(),
+        process: uuid::Uuid::new_v4().simple().to_string(),
+    });
+    let watched = pipe.clone();
     let work = Arc::new(move |lane: &mut dyn Lane| pipe.run(lane));
     let stop = Arc::new(move || shutdown.is_cancelled());
-    tokio::task::spawn_blocking(move || queue.consume(membership, work, stop)).await??;
-    Ok(())
+    let consuming = tokio::task::spawn_blocking(move || queue.consume(membership, work, stop));
+    tokio::select! {
+        consumed = consuming => Ok(consumed??),
+        // The thread that hangs cannot be ended; the process can.
+        stalled = stalled(&watched.pulses, stall_limit) => Err(stalled),
+    }
+}
+
+/// Comes back once a lane has stalled.
+async fn stalled(pulses: &Pulses, limit: Duration) -> ParserError {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if let Some(Stalled { partition, file, silent }) = pulses.stalled(limit) {
+            return ParserError::Stalled { partition, file, silent };
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::pipe::ROWS_A_LOOK;
 pub(crate) fn survey(
     checker: &mut FileChecker,
     rows: &mut Rows,
+    doubt: bool,
     mut look: impl FnMut() -> Result<bool, PipeError>,
 ) -> Result<Option<Mode>, PipeError> {
     let mut record = Vec::new();
@@ -23,7 +24,7 @@ pub(crate) fn survey(
             Ok(None) if checker.totals().accepted > 0 => return Ok(Some(Mode::Publish)),
             Ok(None) => return Ok(Some(Mode::Withhold)),
             // The object's own errors are tried again; a file that cannot be read to its end is invalid.
-            Err(error) => return read_failed(error, position).map(|_| Some(Mode::Withhold)),
+            Err(error) => return read_failed(error, position, doubt, false).map(|_| Some(Mode::Withhold)),
         };
         record.clear();
         match checker.check(&item, &mut record) {

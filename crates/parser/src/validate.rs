@@ -92,7 +92,11 @@ pub fn validate(
     };
     let ended = match open() {
         Ok(mut rows) => reading.rows(&mut rows, sink)?,
-        Err(error) => Some(failed(error, 0)),
+        Err(error) => {
+            let ended = failed(error, 0);
+            (reading.format, reading.compression) = (ended.format, ended.compression);
+            Some(ended)
+        }
     };
     Ok(reading.report(ended))
 }
@@ -101,7 +105,7 @@ pub fn validate(
 fn first_pass(candidate: &Candidate<'_>, open: &mut impl FnMut() -> Result<Rows, ReadError>) -> Mode {
     let Ok(mut rows) = open() else { return Mode::Withhold };
     let mut checker = FileChecker::new(candidate.schema.clone(), candidate.facts.clone());
-    match survey(&mut checker, &mut rows, || Ok(true)) {
+    match survey(&mut checker, &mut rows, false, || Ok(true)) {
         Ok(Some(mode)) => mode,
         Ok(None) | Err(_) => Mode::Withhold,
     }
@@ -138,7 +142,7 @@ impl Reading {
                 self.envelope.write(*at, Some(at.row), &mut record);
             }
             match self.checker.check(&item, &mut record) {
-                Err(fault) => return Ok(Some(fault.into())),
+                Err(fault) => return Ok(Some(Ended::at_header(fault, rows.entry()))),
                 Ok(Checked::Columns) => {}
                 Ok(Checked::Accepted { .. }) if self.mode == Mode::Withhold => {}
                 Ok(Checked::Accepted { .. }) => sink.record(self.message, &record)?,
@@ -195,9 +199,9 @@ fn envelope(candidate: &Candidate<'_>) -> EnvelopeWriter {
 
 /// There is no later here: what would be tried again ends the file.
 fn failed(error: ReadError, position: u64) -> Ended {
-    read_failed(error, position).unwrap_or_else(|error| {
+    read_failed(error, position, false, true).unwrap_or_else(|error| {
         let reason = match error {
-            PipeError::Object(reason) | PipeError::Registry(reason) => reason,
+            PipeError::Object(reason) | PipeError::Registry(reason) | PipeError::Panicked(reason) => reason,
             PipeError::Queue(error) => error.to_string(),
         };
         Ended::unreadable("unavailable", reason, "see whether it can be read, and try again", position)

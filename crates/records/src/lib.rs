@@ -13,7 +13,9 @@ pub mod queue {
     include!(concat!(env!("OUT_DIR"), "/cortex.queue.v1.rs"));
 }
 
+mod envelope;
 mod json;
 pub mod topic;
 
+pub use envelope::envelope;
 pub use json::{Descriptors, JsonError, to_json};

@@ -65,6 +65,10 @@ pub struct Config {
     pub look_back_days: u32,
     /// Files of one source that may be on the queue unfinished.
     pub max_unfinished_files: u32,
+    /// Attempts at reading a file that may be lost in a row, by crashes or hangs, before it is set aside.
+    pub most_attempts: u32,
+    /// A file that is to be read and has not moved for so long counts as stuck.
+    pub stuck_after: Duration,
     /// How long an assumed session lasts; AWS allows 15 minutes to 12 hours, and 1 hour where roles are chained.
     pub session_duration: Duration,
 }
@@ -95,6 +99,8 @@ impl Config {
             sweep_interval: Duration::from_secs(6 * 3600),
             look_back_days: 3,
             max_unfinished_files: 1_000,
+            most_attempts: 5,
+            stuck_after: Duration::from_secs(900),
             session_duration: Duration::from_secs(3600),
         }
     }

@@ -92,7 +92,9 @@ fn problem(problem: store::Problem) -> FileProblem {
     }
 }
 
-pub(crate) fn file(file: store::File) -> File {
+/// A file, with what is to be said where it has not moved since `stuck_since`.
+pub(crate) fn file(file: store::File, stuck_since: Timestamp) -> File {
+    let stuck = stuck(&file, stuck_since);
     File {
         file_id: file.file_id.to_string(),
         object_key: file.object_key,
@@ -115,7 +117,31 @@ pub(crate) fn file(file: store::File) -> File {
         update_time: Some(timestamp(file.updated_at)),
         finish_time: file.finished_at.map(timestamp),
         worker_id: file.worker_id,
+        attempts: file.attempts,
+        stuck,
     }
+}
+
+/// Why a file counts as stuck; none where it does not.
+fn stuck(file: &store::File, since: Timestamp) -> Option<FileProblem> {
+    if file.updated_at >= since {
+        return None;
+    }
+    let (code, reason) = match file.state {
+        store::FileState::Published => {
+            ("not_claimed", format!("on the queue since {}, and no parser has claimed it", file.updated_at))
+        }
+        store::FileState::Claimed => (
+            "no_progress",
+            format!(
+                "{} has claimed it, and nothing of it was published since {} (byte {}, attempt {})",
+                file.worker_id, file.updated_at, file.position, file.attempts
+            ),
+        ),
+        _ => return None,
+    };
+    let advice = "see whether parsers run and what they log; if the queue has lost the file, have it reprocessed";
+    Some(FileProblem { code: code.to_owned(), reason, advice: advice.to_owned(), position: file.position })
 }
 
 fn warning(warning: store::Warning) -> FileWarning {
@@ -180,5 +206,6 @@ pub(crate) fn decision(decision: Decision) -> (ClaimDecision, &'static str) {
         Decision::Unknown => {
             (ClaimDecision::Unknown, "the ledger does not know it, or its source is deleted")
         }
+        Decision::SetAside => (ClaimDecision::SetAside, "too many attempts at reading it were lost"),
     }
 }

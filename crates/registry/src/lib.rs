@@ -16,4 +16,4 @@ mod validate;
 pub use config::{Config, PlatformIdentity, Secret};
 pub use error::RegistryError;
 pub use schema::{schema_from_api, schema_to_api};
-pub use server::Server;
+pub use server::{Probe, Server};

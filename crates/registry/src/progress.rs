@@ -55,7 +55,7 @@ pub(crate) fn run(store: &Store, queue: &Arc<dyn Queue>, handle: &Handle, shutdo
         }
         handle.block_on(async {
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
                 () = shutdown.cancelled() => {}
             }
         });
@@ -111,6 +111,7 @@ fn apply(
     partition: i32,
     batch: &Pending,
 ) -> Result<(), Interrupted> {
+    fail::fail_point!("registry.before-apply", |_| std::process::abort());
     let position = positions.entry(partition).or_default();
     let applied = handle.block_on(store.apply_progress(&ProgressBatch {
         topic: FILE_PROGRESS,
@@ -121,6 +122,7 @@ fn apply(
     }))?;
     match applied {
         Applied::Applied { chunks, .. } => {
+            fail::fail_point!("registry.after-apply", |_| std::process::abort());
             *position = batch.next_offset;
             counter!("cortex_progress_chunks_total").increment(u64::from(chunks));
         }

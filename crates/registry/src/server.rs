@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use api::registry::registry_service_server::RegistryServiceServer;
 use api::worker::worker_service_server::WorkerServiceServer;
+use jiff::Timestamp;
+use metrics::gauge;
 use queue::Queue;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -18,13 +20,36 @@ use crate::config::Config;
 use crate::credentials::Issuer;
 use crate::error::RegistryError;
 use crate::progress;
-use crate::service::Service;
+use crate::service::{Service, stuck_since};
 use crate::store::Store;
 
 /// Calls in flight may take this long to end after shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(8);
 /// Between two looks whether the store answers.
 const HEALTH_EVERY: Duration = Duration::from_secs(2);
+/// Between two counts of the files that are still to be read.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+
+/// Whether a registry can work: see [`Server::probe`].
+#[derive(Clone)]
+pub struct Probe {
+    store: Store,
+    queue: Arc<dyn Queue>,
+}
+
+impl Probe {
+    /// What it lacks; none where it lacks nothing.
+    pub async fn lacks(&self) -> Option<&'static str> {
+        let queue = self.queue.clone();
+        if !self.store.ready().await {
+            return Some("the database does not answer");
+        }
+        match tokio::task::spawn_blocking(move || queue.ready()).await {
+            Ok(true) => None,
+            _ => Some("the queue does not answer"),
+        }
+    }
+}
 
 /// A registry that is bound to its address and not yet running.
 pub struct Server {
@@ -52,6 +77,11 @@ impl Server {
         self.address
     }
 
+    /// A look whether the registry can work, for as long as it runs.
+    pub fn probe(&self) -> Probe {
+        Probe { store: self.service.store.clone(), queue: self.queue.clone() }
+    }
+
     /// Serves until `shutdown`; then calls in flight end, and the progress reader stops behind its last batch.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RegistryError> {
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -60,6 +90,8 @@ impl Server {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
         let watching = tokio::spawn(watch_store(self.service.store.clone(), reporter, shutdown.clone()));
+        let stuck_after = self.service.config.stuck_after;
+        let counting = tokio::spawn(count_files(self.service.store.clone(), stuck_after, shutdown.clone()));
         let reading = {
             let (store, queue, shutdown) = (self.service.store.clone(), self.queue.clone(), shutdown.clone());
             let handle = Handle::current();
@@ -81,13 +113,33 @@ impl Server {
             () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
         };
         shutdown.cancel();
-        for task in [watching, reading] {
+        for task in [watching, counting, reading] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the registry died");
             }
         }
         self.service.store.close().await;
         served
+    }
+}
+
+/// Tells how many files are still to be read, how many of them are stuck, and since when the longest has not moved.
+async fn count_files(store: Store, stuck_after: Duration, shutdown: CancellationToken) {
+    loop {
+        match store.unfinished(stuck_since(stuck_after)).await {
+            Ok(files) => {
+                gauge!("cortex_files_unfinished", "state" => "published").set(files.published as f64);
+                gauge!("cortex_files_unfinished", "state" => "claimed").set(files.claimed as f64);
+                gauge!("cortex_files_stuck").set(files.stuck as f64);
+                let age = files.oldest.map_or(0.0, |at| Timestamp::now().duration_since(at).as_secs_f64());
+                gauge!("cortex_files_longest_unmoved_age").set(age.max(0.0));
+            }
+            Err(error) => tracing::debug!(%error, "the files that are to be read were not counted"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(COUNT_EVERY) => {}
+            () = shutdown.cancelled() => return,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod registry;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -12,6 +13,11 @@ use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::credentials::Issuer;
 use crate::store::{AccountId, AuditEntry, Store};
+
+/// The instant so long ago.
+pub(crate) fn stuck_since(stuck_after: Duration) -> Timestamp {
+    Timestamp::now().checked_sub(stuck_after).unwrap_or(Timestamp::MIN)
+}
 
 /// What both APIs work with.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use api::registry::{
     DeleteSourceRequest, DeleteSourceResponse, GetAccountRequest, GetAccountResponse, GetSourceRequest,
     GetSourceResponse, ListAccountsRequest, ListAccountsResponse, ListFilesRequest, ListFilesResponse,
     ListSamplesRequest, ListSamplesResponse, ListSourcesRequest, ListSourcesResponse, PauseSourceRequest,
-    PauseSourceResponse,
+    PauseSourceResponse, ReprocessFileRequest, ReprocessFileResponse,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -18,7 +18,8 @@ use super::Service;
 use crate::credentials::StaticKeys;
 use crate::error::CallError;
 use crate::store::{
-    Account, AccountId, NewSource, PageRequest, Principal, Source, SourceId, SourceState, TokenHash,
+    Account, AccountId, NewSource, PageRequest, Principal, Source, SourceId, SourceState, StoreError,
+    TokenHash,
 };
 use crate::{convert, name, validate};
 
@@ -180,9 +181,27 @@ impl RegistryService for Service {
         let page = page(request.page_size, request.page_token)?;
         let page = self.store.list_files(&account, &id, &page).await.map_err(CallError::from)?;
         Ok(Response::new(ListFilesResponse {
-            files: page.items.into_iter().map(convert::file).collect(),
+            files: page.items.into_iter().map(|file| convert::file(file, self.stuck_since())).collect(),
             next_page_token: page.next_token,
         }))
+    }
+
+    async fn reprocess_file(&self, request: Request<ReprocessFileRequest>) -> Answer<ReprocessFileResponse> {
+        let (account, id) = name::source("parent", &request.get_ref().parent)?;
+        let actor = self.auth.account(&request, &account).await?;
+        let key = request.into_inner().object_key;
+        let now = Timestamp::now();
+        let opened = self.store.reprocess(&account, &id, &key, self.config.stuck_after, now).await;
+        let opened = opened.map_err(|error| match error {
+            StoreError::Conflict { .. } => precondition(
+                "NOT_AT_REST",
+                format!("{key:?} is still to be read; it can be reprocessed once it is at rest or stuck"),
+            ),
+            other => CallError::from(other),
+        })?;
+        let detail = json!({ "object_key": key, "generation": opened.generation });
+        self.audit(&actor, &account, "file.reprocess", &name::of_source(&account, &id), detail).await?;
+        Ok(Response::new(ReprocessFileResponse { file: Some(convert::file(opened, self.stuck_since())) }))
     }
 
     async fn list_samples(&self, request: Request<ListSamplesRequest>) -> Answer<ListSamplesResponse> {
@@ -195,6 +214,11 @@ impl RegistryService for Service {
 }
 
 impl Service {
+    /// What has not moved since then counts as stuck.
+    fn stuck_since(&self) -> Timestamp {
+        super::stuck_since(self.config.stuck_after)
+    }
+
     async fn set_state(
         &self,
         actor: &str,

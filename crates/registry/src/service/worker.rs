@@ -13,6 +13,7 @@ use api::worker::{
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
 use ledger::FileId;
+use ledger::attempt::Asking;
 use ledger::claim::QueuePosition;
 use serde_json::json;
 use tonic::{Request, Response, Status};
@@ -183,10 +184,11 @@ impl WorkerService for Service {
         at_most("claims", request.claims.len(), MOST_CLAIMS)?;
         let claims = request.claims.into_iter().map(claim).collect::<Result<Vec<_>, _>>()?;
         let claimed =
-            self.store.claim(&request.worker_id, &claims, Timestamp::now()).await.map_err(CallError::from)?;
-        let result = |decision| {
+            self.store.claim(&request.worker_id, &claims, self.config.most_attempts, Timestamp::now()).await;
+        let claimed = claimed.map_err(CallError::from)?;
+        let result = |(decision, lost_attempts)| {
             let (decision, reason) = convert::decision(decision);
-            ClaimResult { decision: decision as i32, reason: reason.to_owned() }
+            ClaimResult { decision: decision as i32, reason: reason.to_owned(), lost_attempts }
         };
         let mut last_columns = claimed.last_columns;
         let work = |source: Source| {
@@ -195,7 +197,7 @@ impl WorkerService for Service {
         };
         Ok(Response::new(ClaimFilesResponse {
             sources: claimed.sources.into_iter().map(work).collect(),
-            results: claimed.decisions.into_iter().map(result).collect(),
+            results: claimed.decisions.into_iter().zip(claimed.lost_attempts).map(result).collect(),
         }))
     }
 
@@ -287,5 +289,6 @@ fn claim(claim: api::worker::Claim) -> Result<Claim, CallError> {
         file_id: file_id("claims.file_id", &claim.file_id)?,
         generation: claim.generation,
         at: QueuePosition { topic: claim.topic, partition: claim.partition, offset: claim.offset },
+        attempt: Asking { name: claim.attempt, chunk: claim.chunk, alone: claim.alone },
     })
 }

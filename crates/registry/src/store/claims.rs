@@ -3,13 +3,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use ledger::{
     FileId,
-    claim::{Decision, QueuePosition, decide},
+    attempt::{self, Asking, Attempts},
+    claim::{self, Decision, QueuePosition},
 };
 use serde_json::json;
 
 use super::{
     FileGeneration, FileState, Result, Source, SourceId, Store, Tx,
     dialect::Kind,
+    generations::Generation,
     row::to_json,
     sources::{SELECT_SOURCE, source},
     sql,
@@ -26,6 +28,8 @@ pub struct Claim {
     pub generation: u32,
     /// Where the message stands.
     pub at: QueuePosition,
+    /// The attempt at reading that is to begin or to go on.
+    pub attempt: Asking,
 }
 
 /// What [`Store::claim`] decided.
@@ -33,7 +37,10 @@ pub struct Claim {
 pub struct Claimed {
     /// One a claim, in their order.
     pub decisions: Vec<Decision>,
-    /// The sources of the granted claims, each once.
+    /// One a claim: attempts in a row that were lost on its generation. Where not zero and the claim was not alone, the
+    /// generation is the message's and no attempt has begun.
+    pub lost_attempts: Vec<u32>,
+    /// The sources of the claims that were granted or set aside, each once.
     pub sources: Vec<Source>,
     /// The columns of their last files, where known.
     pub last_columns: BTreeMap<SourceId, Vec<String>>,
@@ -41,49 +48,50 @@ pub struct Claimed {
 
 impl Store {
     /// Grants generations to the queue message that asks first, and to it alone; the whole batch in one transaction.
+    /// One on which `most_attempts` were lost is set aside.
     ///
     /// A generation that is not the object's newest is granted like any other: each is read, and one that was
     /// overwritten in S3 is found out by `If-Match`.
-    pub async fn claim(&self, worker_id: &str, claims: &[Claim], now: Timestamp) -> Result<Claimed> {
+    pub async fn claim(
+        &self,
+        worker_id: &str,
+        claims: &[Claim],
+        most_attempts: u32,
+        now: Timestamp,
+    ) -> Result<Claimed> {
         let wanted: BTreeSet<_> = claims.iter().map(Claim::name).collect();
         let mut tx = self.begin().await?;
         let mut known = self.lock_generations(&mut tx, &wanted).await?;
-        let mut granted = Vec::new();
+        let mut begun = Vec::new();
         let mut sources = BTreeSet::new();
         let mut decisions = Vec::with_capacity(claims.len());
+        let mut lost_attempts = Vec::with_capacity(claims.len());
         for claim in claims {
             let generation = known.get_mut(&claim.name()).filter(|one| one.source == claim.source);
-            let decision = match generation {
-                None => Decision::Unknown,
-                Some(generation) => {
-                    let decision = decide(&generation.ledgered(), &claim.at);
-                    if decision == Decision::Granted {
-                        generation.owner = Some(claim.at.clone());
-                        generation.state = FileState::Claimed;
-                        granted.push(as_json(claim));
-                    }
-                    decision
-                }
-            };
-            if matches!(decision, Decision::Granted | Decision::GrantedAgain) {
+            let decided = generation.map_or(Decided::REFUSED, |one| decide(one, claim, most_attempts));
+            if decided.begins {
+                begun.push((claim, known[&claim.name()].attempts.clone()));
+            }
+            if is_owned(decided.decision) {
                 sources.insert(claim.source.clone());
             }
-            decisions.push(decision);
+            decisions.push(decided.decision);
+            lost_attempts.push(decided.lost);
         }
-        if !granted.is_empty() {
-            self.write_claims(&mut tx, worker_id, &granted, now).await?;
+        if !begun.is_empty() {
+            self.write_claims(&mut tx, worker_id, &begun, now).await?;
         }
         let last_columns = self.last_columns(&mut tx, &sources).await?;
         let sources = self.sources_named(&mut tx, &sources).await?;
         tx.commit().await?;
-        Ok(Claimed { decisions, sources, last_columns })
+        Ok(Claimed { decisions, lost_attempts, sources, last_columns })
     }
 
     async fn write_claims(
         &self,
         tx: &mut Tx,
         worker_id: &str,
-        granted: &[serde_json::Value],
+        begun: &[(&Claim, Attempts)],
         now: Timestamp,
     ) -> Result<()> {
         let columns = [
@@ -92,15 +100,20 @@ impl Store {
             ("topic", Kind::Text),
             ("partition_id", Kind::Int),
             ("at_offset", Kind::Int),
+            ("attempts", Kind::Int),
+            ("attempt", Kind::Text),
+            ("attempt_chunk", Kind::Int),
         ];
+        let rows: Vec<_> = begun.iter().map(|(claim, attempts)| as_json(claim, attempts)).collect();
         sqlx::query(sql(format!(
             "UPDATE generations SET state = 'claimed', claim_topic = batch.topic, \
              claim_partition = batch.partition_id, claim_offset = batch.at_offset, claimed_by = $2, \
-             claimed_at = $3, updated_at = $3 \
+             claimed_at = $3, updated_at = $3, attempts = batch.attempts, attempt = batch.attempt, \
+             attempt_chunk = batch.attempt_chunk \
              FROM {} WHERE generations.file_id = batch.file_id AND generations.generation = batch.generation",
             self.dialect.batch("$1", &columns)
         )))
-        .bind(to_json(granted)?)
+        .bind(to_json(&rows)?)
         .bind(worker_id)
         .bind(now.as_microsecond())
         .execute(&mut **tx)
@@ -130,12 +143,64 @@ impl Claim {
     }
 }
 
-fn as_json(claim: &Claim) -> serde_json::Value {
+/// What one claim comes to.
+#[derive(Clone, Copy)]
+struct Decided {
+    decision: Decision,
+    lost: u32,
+    /// True where the claim or its attempt is new, and is to be written.
+    begins: bool,
+}
+
+impl Decided {
+    const REFUSED: Self = Self { decision: Decision::Unknown, lost: 0, begins: false };
+}
+
+/// Decides a claim, and notes on the generation what later ones of the batch are decided by.
+fn decide(generation: &mut Generation, claim: &Claim, most_attempts: u32) -> Decided {
+    let decision = claim_decision(generation, claim);
+    if !is_owned(decision) {
+        return Decided { decision, ..Decided::REFUSED };
+    }
+    let is_new = decision == Decision::Granted;
+    if is_new {
+        generation.owner = Some(claim.at.clone());
+        generation.state = FileState::Claimed;
+    }
+    match attempt::decide(&generation.attempts, &claim.attempt, most_attempts) {
+        attempt::Decision::GoesOn { lost } | attempt::Decision::OnlyAlone { lost } => {
+            Decided { decision, lost, begins: is_new }
+        }
+        attempt::Decision::Begins(attempts) => {
+            let lost = attempts.begun - 1;
+            generation.attempts = attempts;
+            Decided { decision, lost, begins: true }
+        }
+        attempt::Decision::SetAside { lost } => {
+            Decided { decision: Decision::SetAside, lost, begins: is_new }
+        }
+    }
+}
+
+fn claim_decision(generation: &Generation, claim: &Claim) -> Decision {
+    // Tests that show what the claim is for switch it off.
+    fail::fail_point!("ledger.unclaimed", |_| Decision::Granted);
+    claim::decide(&generation.ledgered(), &claim.at)
+}
+
+fn is_owned(decision: Decision) -> bool {
+    matches!(decision, Decision::Granted | Decision::GrantedAgain | Decision::SetAside)
+}
+
+fn as_json(claim: &Claim, attempts: &Attempts) -> serde_json::Value {
     json!({
         "file_id": claim.file_id.to_string(),
         "generation": claim.generation,
         "topic": claim.at.topic,
         "partition_id": claim.at.partition,
         "at_offset": claim.at.offset,
+        "attempts": attempts.begun,
+        "attempt": attempts.name,
+        "attempt_chunk": attempts.chunk,
     })
 }

@@ -87,6 +87,9 @@ const PASSING: [&str; 4] = ["08", "53", "57", "40"];
 /// SQLite's result codes (primary, in the low byte) for a file that another process holds.
 const SQLITE_BUSY: i64 = 5;
 const SQLITE_LOCKED: i64 = 6;
+/// And for a disk that is full, as far as SQLite knows, or that fails.
+const SQLITE_FULL: i64 = 13;
+const SQLITE_IOERR: i64 = 10;
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
@@ -94,7 +97,7 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
                 let busy = code.parse::<i64>().is_ok_and(|code| {
-                    code.to_string().len() < 5 && matches!(code & 0xff, SQLITE_BUSY | SQLITE_LOCKED)
+                    code.to_string().len() < 5 && matches!(code & 0xff, SQLITE_BUSY | SQLITE_LOCKED | SQLITE_FULL | SQLITE_IOERR)
                 });
                 let passing = code.len() == 5 && PASSING.iter().any(|class| code.starts_with(class));
                 if busy || passing { Self::Unavailable(error) } else { Self::Refused(error) }

@@ -5,7 +5,9 @@ use ledger::FileId;
 use records::queue::Outcome;
 use sqlx::any::AnyRow;
 
-use super::{AccountId, Page, PageRequest, Problem, Result, SourceId, Store, StoreError, row::Columns};
+use super::{
+    AccountId, Page, PageRequest, Problem, Result, SourceId, Store, StoreError, row::Columns, sql,
+};
 
 /// Where a generation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +147,8 @@ pub struct File {
     pub finished_at: Option<Timestamp>,
     /// The worker that claimed it last; empty before the first claim.
     pub worker_id: String,
+    /// Attempts at reading that were begun since it last moved on.
+    pub attempts: u32,
 }
 
 /// Counts of a source's files of one date.
@@ -165,14 +169,29 @@ pub struct DayStatistics {
 /// Where a page of files ended: date, discovery, file id, generation.
 type FileKey = (String, i64, Vec<u8>, i64);
 
-const SELECT_FILES: &str = "SELECT g.file_id, f.object_key, g.generation, g.etag, g.size, g.last_modified, g.date, \
+/// Of generations `g` and files `f`, as [`file`] reads them.
+pub(super) const FILE_COLUMNS: &str = "g.file_id, f.object_key, g.generation, g.etag, g.size, g.last_modified, g.date, \
     g.state, g.row_count, g.accepted, g.rejected, g.rejections, g.warnings, \
     g.warning_examples, g.position, g.chunk, g.format, g.compression, \
-    g.error, g.discovered_at, g.updated_at, g.finished_at, g.claimed_by \
-    FROM generations g JOIN files f ON f.file_id = g.file_id \
+    g.error, g.discovered_at, g.updated_at, g.finished_at, g.claimed_by, g.attempts";
+
+const FILES_OF_SOURCE: &str = "FROM generations g JOIN files f ON f.file_id = g.file_id \
     WHERE g.source_id = $1 AND (g.date, g.discovered_at, g.file_id, g.generation) < ($2, $3, $4, $5) \
     AND EXISTS (SELECT 1 FROM sources s WHERE s.source_id = $1 AND s.account_id = $6 AND s.state <> 'deleted') \
     ORDER BY g.date DESC, g.discovered_at DESC, g.file_id DESC, g.generation DESC LIMIT $7";
+
+/// Generations that are on the queue or being read, of all sources.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// On the queue.
+    pub published: u64,
+    /// Being read.
+    pub claimed: u64,
+    /// Those of both that have not moved for longer than they should.
+    pub stuck: u64,
+    /// When the one that has not moved for longest last did.
+    pub oldest: Option<Timestamp>,
+}
 
 impl Store {
     /// The files of the account's source: newest date first, within a date the newest discovered first.
@@ -187,7 +206,7 @@ impl Store {
         let (date, discovered, file_id, generation): FileKey =
             page.after((":".to_owned(), i64::MAX, Vec::new(), i64::MAX))?;
         self.get_source(account, source).await?;
-        let rows = sqlx::query(SELECT_FILES)
+        let rows = sqlx::query(sql(format!("SELECT {FILE_COLUMNS} {FILES_OF_SOURCE}")))
             .bind(source.as_str())
             .bind(date)
             .bind(discovered)
@@ -206,6 +225,29 @@ impl Store {
                 i64::from(file.generation),
             )
         })
+    }
+
+    /// What is on the queue and being read, of all sources; what has not moved since `stuck_since` counts as stuck.
+    pub async fn unfinished(&self, stuck_since: Timestamp) -> Result<Unfinished> {
+        let rows = sqlx::query(
+            "SELECT state, COUNT(*) AS files, SUM(CASE WHEN updated_at < $1 THEN 1 ELSE 0 END) AS stuck, \
+             MIN(updated_at) AS oldest FROM generations WHERE state IN ('published', 'claimed') GROUP BY state",
+        )
+        .bind(stuck_since.as_microsecond())
+        .fetch_all(&self.pool)
+        .await?;
+        let mut unfinished = Unfinished::default();
+        for row in rows.iter().map(Columns) {
+            let files = row.count("files")?;
+            match FileState::parse(&row.text("state")?)? {
+                FileState::Published => unfinished.published = files,
+                _ => unfinished.claimed = files,
+            }
+            unfinished.stuck += row.count("stuck")?;
+            let oldest = row.time("oldest")?;
+            unfinished.oldest = Some(unfinished.oldest.map_or(oldest, |known| known.min(oldest)));
+        }
+        Ok(unfinished)
     }
 
     /// Counts by date of the account's source, newest date first; at most `limit` dates. [`StoreError::NotFound`] where
@@ -231,7 +273,7 @@ impl Store {
     }
 }
 
-fn file(row: &AnyRow) -> Result<File> {
+pub(super) fn file(row: &AnyRow) -> Result<File> {
     let row = Columns(row);
     Ok(File {
         file_id: row.file_id("file_id")?,
@@ -257,6 +299,7 @@ fn file(row: &AnyRow) -> Result<File> {
         updated_at: row.time("updated_at")?,
         finished_at: row.time_or_none("finished_at")?,
         worker_id: row.text_or_none("claimed_by")?.unwrap_or_default(),
+        attempts: row.small("attempts")?,
     })
 }
 

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, civil::Date};
 use ledger::{
     FileId,
+    attempt::Attempts,
     claim::{Ledgered, QueuePosition},
 };
 use serde_json::json;
@@ -34,6 +35,7 @@ pub(super) struct Generation {
     pub(super) date: Date,
     pub(super) state: FileState,
     pub(super) owner: Option<QueuePosition>,
+    pub(super) attempts: Attempts,
     pub(super) rows: u64,
     pub(super) accepted: u64,
     pub(super) rejected: u64,
@@ -65,7 +67,7 @@ impl Store {
         let rows = sqlx::query(sql(format!(
             "SELECT g.file_id, g.generation, g.source_id, s.account_id, s.state AS source_state, f.object_key, \
              g.date, g.state, g.claim_topic, g.claim_partition, g.claim_offset, g.row_count, g.accepted, \
-             g.rejected, g.chunk, g.warning_examples, g.updated_at \
+             g.rejected, g.chunk, g.warning_examples, g.updated_at, g.attempts, g.attempt, g.attempt_chunk \
              FROM {batch} \
              JOIN generations g ON g.file_id = batch.file_id AND g.generation = batch.generation \
              JOIN files f ON f.file_id = g.file_id \
@@ -100,6 +102,11 @@ fn generation(row: &AnyRow) -> Result<(FileGeneration, Generation)> {
         date: row.date("date")?,
         state: FileState::parse(&row.text("state")?)?,
         owner: owner(&row)?,
+        attempts: Attempts {
+            begun: row.small("attempts")?,
+            name: row.text("attempt")?,
+            chunk: row.small("attempt_chunk")?,
+        },
         rows: row.count("row_count")?,
         accepted: row.count("accepted")?,
         rejected: row.count("rejected")?,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use ledger::{
     FileId,
+    outcome::OBJECT_ALTERED,
     progress::{Decision, decide},
 };
 use records::queue::{FileProgress, FileWarning, Outcome};
@@ -13,6 +14,7 @@ use super::{
     FileGeneration, FileState, Problem, Result, Sample, SourceId, Store, StoreError, Tx, Warning,
     dialect::{Kind, int},
     generations::Generation,
+    reprocess::{MOST_BY_ITSELF, open_next},
     row::{Columns, to_json},
     sql,
 };
@@ -73,6 +75,9 @@ impl Store {
         self.write_days(&mut tx, &change).await?;
         self.write_last_columns(&mut tx, &change.columns).await?;
         self.add_samples(&mut tx, &change.samples).await?;
+        for (name, at) in &change.altered {
+            open_next(&mut tx, *name, MOST_BY_ITSELF, *at).await?;
+        }
         tx.commit().await?;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(Applied::Applied { chunks: count(change.chunks), ignored: count(ignored) })
@@ -215,6 +220,8 @@ struct Change {
     days: BTreeMap<(SourceId, Date), Sum>,
     columns: BTreeMap<SourceId, Vec<String>>,
     samples: BTreeMap<SourceId, Vec<Sample>>,
+    /// Generations whose object did not come as it is stored, and when they ended: they are read again as the next.
+    altered: Vec<(FileGeneration, Timestamp)>,
 }
 
 #[derive(Default)]
@@ -246,6 +253,9 @@ impl Change {
         self.sample(message, generation, at);
         self.compare_with_next(message, generation);
         advance(generation, message, at);
+        if message.error.as_ref().is_some_and(|error| error.code == OBJECT_ALTERED) {
+            self.altered.push((name, at));
+        }
         let row = as_json(name, generation, message)?;
         self.generations.insert(name, row);
         self.chunks += 1;

@@ -69,6 +69,7 @@ async fn a_scan_is_leased_once_and_its_files_are_claimed_once() {
             topic: "t".into(),
             partition: 0,
             offset,
+            ..Claim::default()
         };
         let request = ClaimFilesRequest { worker_id: "parser".into(), claims: vec![claim] };
         let response = fixture.worker().claim_files(request).await.unwrap().into_inner();

@@ -3,10 +3,10 @@ use ledger::claim::Decision;
 use records::queue::Outcome;
 use registry::store::{Claim, FileState, ProgressBatch, SourceState, Store};
 
-use crate::fixture::{PROGRESS, account, active, at, chunk, claim, files, listed, reading, scanning};
+use crate::fixture::{MOST_ATTEMPTS, PROGRESS, account, active, at, attempt, chunk, claim, files, listed, reading, scanning};
 
 async fn decide(store: &Store, claims: &[Claim]) -> Result<Vec<Decision>> {
-    Ok(store.claim("parser", claims, at(10)).await?.decisions)
+    Ok(store.claim("parser", claims, MOST_ATTEMPTS, at(10)).await?.decisions)
 }
 
 pub(crate) async fn a_generation_is_granted_to_the_first_message_only(store: &Store) -> Result<()> {
@@ -16,7 +16,7 @@ pub(crate) async fn a_generation_is_granted_to_the_first_message_only(store: &St
     let first = claim(&token.source, &objects[0], 1, 7);
     let later = claim(&token.source, &objects[0], 1, 8);
     let other = claim(&token.source, &objects[1], 1, 9);
-    let claimed = store.claim("parser", &[first.clone(), later.clone(), other], at(2)).await?;
+    let claimed = store.claim("parser", &[first.clone(), later.clone(), other], MOST_ATTEMPTS, at(2)).await?;
     assert_eq!(claimed.decisions, [Decision::Granted, Decision::OwnedByOther, Decision::Granted]);
     assert_eq!(claimed.sources, [store.get_source(&acme, &token.source).await?], "each source once");
 
@@ -39,7 +39,7 @@ pub(crate) async fn concurrent_claims_of_a_generation_grant_it_once(store: &Stor
         store.record_objects(&token, std::slice::from_ref(&object), at(1)).await?;
         let tasks = (0..8).map(|offset| {
             let (store, claim) = (store.clone(), claim(&token.source, &object, 1, offset));
-            tokio::spawn(async move { store.claim(&format!("parser-{offset}"), &[claim], at(2)).await })
+            tokio::spawn(async move { store.claim(&format!("parser-{offset}"), &[claim], MOST_ATTEMPTS, at(2)).await })
         });
         let mut granted = Vec::new();
         for (offset, task) in futures::future::join_all(tasks).await.into_iter().enumerate() {
@@ -69,7 +69,7 @@ pub(crate) async fn overlapping_batches_never_share_a_generation(store: &Store) 
         if task % 2 == 1 {
             claims.reverse();
         }
-        tokio::spawn(async move { store.claim("parser", &claims, at(2)).await })
+        tokio::spawn(async move { store.claim("parser", &claims, MOST_ATTEMPTS, at(2)).await })
     });
     let mut granted = 0;
     for task in futures::future::join_all(tasks).await {
@@ -101,7 +101,7 @@ pub(crate) async fn what_the_ledger_does_not_know_is_not_granted(store: &Store) 
         claim(&token.source, &object, 2, 1),
         foreign,
     ];
-    let claimed = store.claim("parser", &claims, at(2)).await?;
+    let claimed = store.claim("parser", &claims, MOST_ATTEMPTS, at(2)).await?;
     assert_eq!(claimed.decisions, [Decision::Unknown; 3]);
     assert!(claimed.sources.is_empty());
     assert_eq!(decide(store, &[]).await?, []);
@@ -131,5 +131,51 @@ pub(crate) async fn nothing_of_a_deleted_source_is_granted(store: &Store) -> Res
     let source = store.get_source(&acme, &token.source).await?;
     store.set_source_state(&acme, &source.id, source.revision, SourceState::Deleted, at(5)).await?;
     assert_eq!(decide(store, &[claim(&token.source, &object, 1, 0)]).await?, [Decision::Unknown]);
+    Ok(())
+}
+
+pub(crate) async fn a_generation_on_which_attempts_were_lost_is_read_alone_and_then_set_aside(
+    store: &Store,
+) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let asks = |name: &str, alone| Claim {
+        attempt: attempt(name, 0, alone),
+        ..claim(&token.source, &object, 1, 0)
+    };
+    let decided = async |claim: Claim| {
+        let claimed = store.claim("parser-2", &[claim], MOST_ATTEMPTS, at(10)).await?;
+        anyhow::Ok((claimed.decisions[0], claimed.lost_attempts[0], claimed.sources.len()))
+    };
+    // The attempt that the fixture began goes on under its own name, however often it asks.
+    assert_eq!(decided(asks("one", false)).await?, (Decision::GrantedAgain, 0, 1));
+    // Under another name it was lost: it begins alone only, and asking beside others counts nothing.
+    for _ in 0..5 {
+        assert_eq!(decided(asks("two", false)).await?, (Decision::GrantedAgain, 1, 1));
+    }
+    assert_eq!(decided(asks("two", true)).await?, (Decision::GrantedAgain, 1, 1));
+    assert_eq!(decided(asks("three", true)).await?, (Decision::GrantedAgain, 2, 1));
+    let file = &files(store, &acme, &token.source).await?[0];
+    assert_eq!((file.attempts, file.worker_id.as_str()), (3, "parser-2"));
+    for alone in [false, true] {
+        assert_eq!(decided(asks("four", alone)).await?, (Decision::SetAside, 3, 1));
+    }
+    // Another message has no say in it.
+    let later = Claim { at: claim(&token.source, &object, 1, 9).at, ..asks("five", true) };
+    assert_eq!(decided(later).await?, (Decision::OwnedByOther, 0, 0));
+    Ok(())
+}
+
+pub(crate) async fn a_committed_chunk_forgives_lost_attempts(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let asks = |name: &str, chunk| Claim {
+        attempt: attempt(name, chunk, true),
+        ..claim(&token.source, &object, 1, 0)
+    };
+    for (number, chunk) in (1..=20).enumerate() {
+        let claims = [asks(&format!("worker-{number}"), chunk)];
+        let claimed = store.claim("parser", &claims, MOST_ATTEMPTS, at(10)).await?;
+        assert_eq!((claimed.decisions[0], claimed.lost_attempts[0]), (Decision::GrantedAgain, 0));
+    }
+    assert_eq!(files(store, &acme, &token.source).await?[0].attempts, 1);
     Ok(())
 }

@@ -1,7 +1,29 @@
-use anyhow::Result;
-use registry::store::{Store, StoreError};
+use std::time::Duration;
 
-use crate::fixture::{account, active, at, lease, listed, page, scanning};
+use anyhow::Result;
+use ledger::claim::Decision;
+use ledger::outcome::OBJECT_ALTERED;
+use records::queue::{FileError, FileProgress, Outcome};
+use registry::store::{FileState, ProgressBatch, Store, StoreError, Unfinished};
+
+use crate::fixture::{
+    MOST_ATTEMPTS, PROGRESS, account, active, at, chunk, claim, files, lease, listed, page, reading, scanning,
+};
+
+const STUCK_AFTER: Duration = Duration::from_secs(60);
+
+/// Applies one message at an offset.
+async fn apply(store: &Store, offset: i64, message: FileProgress) -> Result<()> {
+    let batch = ProgressBatch {
+        topic: PROGRESS,
+        partition: 0,
+        next_offset_before: offset,
+        next_offset_after: offset + 1,
+        messages: &[message],
+    };
+    store.apply_progress(&batch).await?;
+    Ok(())
+}
 
 pub(crate) async fn paging_walks_all_files_newest_date_first(store: &Store) -> Result<()> {
     let (acme, token) = scanning(store).await?;
@@ -47,5 +69,86 @@ pub(crate) async fn files_samples_and_days_are_seen_by_their_account_only(store:
     assert!(matches!(hidden, Err(StoreError::NotFound { .. })), "{hidden:?}");
     let hidden = store.list_days(&other, &token.source, 10).await.map(drop);
     assert!(matches!(hidden, Err(StoreError::NotFound { .. })), "{hidden:?}");
+    Ok(())
+}
+
+pub(crate) async fn a_file_at_rest_is_opened_again_on_request(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let key = &object.object_key;
+    apply(store, 0, chunk(&acme, &token.source, &object, 1, (5, 0), Outcome::Accepted)).await?;
+    let opened = store.reprocess(&acme, &token.source, key, STUCK_AFTER, at(10)).await?;
+    assert_eq!((opened.generation, opened.state, opened.etag.as_str()), (2, FileState::Discovered, "e1"));
+    let known = store.record_objects(&token, std::slice::from_ref(&object), at(11)).await?;
+    assert_eq!((known.opened, known.known), (0, 1), "its ETag stays known");
+    let due = store.list_unpublished(&token, 10, 100).await?.files;
+    assert_eq!(due.iter().map(|file| file.generation).collect::<Vec<_>>(), [2]);
+    let claimed = store.claim("parser", &[claim(&token.source, &object, 2, 7)], MOST_ATTEMPTS, at(12)).await?;
+    assert_eq!(claimed.decisions, [Decision::Granted]);
+    // Another ETag and another request go on behind it.
+    store.record_objects(&token, &[listed("2026-11-23", "a.csv", "e2")], at(13)).await?;
+    assert_eq!(files(store, &acme, &token.source).await?.iter().map(|one| one.generation).max(), Some(3));
+
+    let nothing = store.reprocess(&acme, &token.source, "no such key", STUCK_AFTER, at(14)).await.map(drop);
+    assert!(matches!(nothing, Err(StoreError::NotFound { kind: "file", .. })), "{nothing:?}");
+    let other = account(store, "other").await?;
+    let hidden = store.reprocess(&other, &token.source, key, STUCK_AFTER, at(14)).await.map(drop);
+    assert!(matches!(hidden, Err(StoreError::NotFound { kind: "source", .. })), "{hidden:?}");
+    Ok(())
+}
+
+pub(crate) async fn a_file_that_is_still_to_be_read_is_opened_again_only_where_it_is_stuck(
+    store: &Store,
+) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let key = &object.object_key;
+    let early = store.reprocess(&acme, &token.source, key, STUCK_AFTER, at(60)).await.map(drop);
+    assert!(matches!(early, Err(StoreError::Conflict { .. })), "{early:?}");
+    let opened = store.reprocess(&acme, &token.source, key, STUCK_AFTER, at(63)).await?;
+    assert_eq!(opened.generation, 2);
+    // Whoever had it may not go on, and what it publishes moves nothing.
+    let again = store.claim("parser", &[claim(&token.source, &object, 1, 0)], MOST_ATTEMPTS, at(64)).await?;
+    assert_eq!(again.decisions, [Decision::Finished]);
+    apply(store, 0, chunk(&acme, &token.source, &object, 1, (5, 0), Outcome::Accepted)).await?;
+    let first = files(store, &acme, &token.source).await?.into_iter().find(|file| file.generation == 1);
+    let first = first.ok_or_else(|| anyhow::anyhow!("generation 1"))?;
+    assert_eq!((first.state, first.accepted), (FileState::Superseded, 0));
+    assert_eq!(first.error.map(|error| error.code).as_deref(), Some("reprocessed"));
+    Ok(())
+}
+
+pub(crate) async fn an_object_that_came_altered_is_opened_again_by_itself_but_not_for_ever(
+    store: &Store,
+) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    for generation in 1..=4 {
+        let error = FileError { code: OBJECT_ALTERED.to_owned(), ..FileError::default() };
+        let message = FileProgress {
+            generation,
+            error: Some(error),
+            ..chunk(&acme, &token.source, &object, 2, (5, 0), Outcome::Superseded)
+        };
+        apply(store, i64::from(generation) - 1, message).await?;
+        let newest = files(store, &acme, &token.source).await?.iter().map(|one| one.generation).max();
+        assert_eq!(newest, Some((generation + 1).min(4)));
+    }
+    Ok(())
+}
+
+pub(crate) async fn what_is_to_be_read_is_counted(store: &Store) -> Result<()> {
+    assert_eq!(store.unfinished(at(100)).await?, Unfinished::default());
+    let (acme, token, object) = reading(store).await?;
+    let waiting = listed("2026-11-23", "b.csv", "e1");
+    store.record_objects(&token, std::slice::from_ref(&waiting), at(5)).await?;
+    let names: Vec<_> = store.list_unpublished(&token, 10, 100).await?.files;
+    let names: Vec<_> = names
+        .iter()
+        .map(|file| registry::store::FileGeneration { file_id: file.file_id, generation: 1 })
+        .collect();
+    store.mark_published(&token, &names, at(9)).await?;
+    let counted = store.unfinished(at(5)).await?;
+    assert_eq!(counted, Unfinished { published: 1, claimed: 1, stuck: 1, oldest: Some(at(2)) });
+    apply(store, 0, chunk(&acme, &token.source, &object, 1, (5, 0), Outcome::Accepted)).await?;
+    let counted = store.unfinished(at(5)).await?;
+    assert_eq!(counted, Unfinished { published: 1, claimed: 0, stuck: 0, oldest: Some(at(9)) });
     Ok(())
 }

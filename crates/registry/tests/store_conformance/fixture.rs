@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use jiff::{Timestamp, civil::Date};
-use ledger::{FileId, claim::QueuePosition};
+use ledger::{FileId, attempt::Asking, claim::QueuePosition};
 use records::queue::{Counters, FileProgress, Outcome, SampleRow};
 use registry::store::{
     Account, AccountId, Claim, File, InvalidRows, LeaseToken, ListedObject, NewSource, PageRequest,
@@ -13,6 +13,7 @@ use registry::store::{
 
 pub(crate) const TTL: Duration = Duration::from_secs(60);
 pub(crate) const OBJECTS: &str = "cortex.objects.v1";
+pub(crate) const MOST_ATTEMPTS: u32 = 3;
 pub(crate) const PROGRESS: &str = "cortex.file-progress.v1";
 
 /// Seconds after the beginning of the tests' time.
@@ -91,7 +92,12 @@ pub(crate) fn claim(source: &SourceId, object: &ListedObject, generation: u32, o
         file_id: file_id(source, object),
         generation,
         at: QueuePosition { topic: OBJECTS.to_owned(), partition: 0, offset },
+        attempt: attempt("one", 0, false),
     }
+}
+
+pub(crate) fn attempt(name: &str, chunk: u32, alone: bool) -> Asking {
+    Asking { name: name.to_owned(), chunk, alone }
 }
 
 /// Account `acme`, its source leased, and one file of it recorded, published and claimed at offset 0.
@@ -99,7 +105,7 @@ pub(crate) async fn reading(store: &Store) -> Result<(AccountId, LeaseToken, Lis
     let (account, token) = scanning(store).await?;
     let object = listed("2026-11-23", "a.csv", "e1");
     store.record_objects(&token, std::slice::from_ref(&object), at(1)).await?;
-    store.claim("parser-1", &[claim(&token.source, &object, 1, 0)], at(2)).await?;
+    store.claim("parser-1", &[claim(&token.source, &object, 1, 0)], MOST_ATTEMPTS, at(2)).await?;
     Ok((account, token, object))
 }
 

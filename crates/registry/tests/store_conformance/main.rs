@@ -86,6 +86,8 @@ on_both! {
         what_the_ledger_does_not_know_is_not_granted
         a_finished_generation_is_not_read_again
         nothing_of_a_deleted_source_is_granted
+        a_generation_on_which_attempts_were_lost_is_read_alone_and_then_set_aside
+        a_committed_chunk_forgives_lost_attempts
     }
     progress {
         a_chunk_sent_twice_counts_once
@@ -102,6 +104,10 @@ on_both! {
     }
     files {
         paging_walks_all_files_newest_date_first
+        a_file_at_rest_is_opened_again_on_request
+        a_file_that_is_still_to_be_read_is_opened_again_only_where_it_is_stuck
+        an_object_that_came_altered_is_opened_again_by_itself_but_not_for_ever
+        what_is_to_be_read_is_counted
         files_samples_and_days_are_seen_by_their_account_only
     }
 }
@@ -126,7 +132,7 @@ async fn two_processes_may_write_one_sqlite_file() -> anyhow::Result<()> {
     let claims = objects.iter().flat_map(|object| {
         [(first, 1), (&second, 2)].map(|(store, offset)| {
             let (store, claim) = (store.clone(), fixture::claim(&token.source, object, 1, offset));
-            tokio::spawn(async move { store.claim("parser", &[claim], fixture::at(2)).await })
+            tokio::spawn(async move { store.claim("parser", &[claim], fixture::MOST_ATTEMPTS, fixture::at(2)).await })
         })
     });
     let mut granted = 0;

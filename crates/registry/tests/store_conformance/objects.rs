@@ -1,7 +1,7 @@
 use anyhow::Result;
 use registry::store::{FileGeneration, FileState, ListedObject, Recorded, Store, StoreError, Unpublished};
 
-use crate::fixture::{at, claim, file_id, files, listed, scanning};
+use crate::fixture::{MOST_ATTEMPTS, at, claim, file_id, files, listed, scanning};
 
 fn names(unpublished: &Unpublished) -> Vec<FileGeneration> {
     let name = |file: &registry::store::UnpublishedFile| FileGeneration {
@@ -163,7 +163,7 @@ pub(crate) async fn metering_holds_back_what_is_over_the_limit(store: &Store) ->
 
     // Being read is unfinished still.
     let object = objects.iter().find(|one| one.object_key == first.files[0].object_key).expect("listed");
-    store.claim("parser", &[claim(&token.source, object, 1, 0)], at(3)).await?;
+    store.claim("parser", &[claim(&token.source, object, 1, 0)], MOST_ATTEMPTS, at(3)).await?;
     assert_eq!(store.list_unpublished(&token, 100, 4).await?.files.len(), 0);
     let more = store.list_unpublished(&token, 1, 7).await?;
     assert_eq!((more.files.len(), more.held_back), (1, 3), "a small page is no holding back");
@@ -175,7 +175,7 @@ pub(crate) async fn a_file_claimed_before_it_was_marked_stays_claimed(store: &St
     let object = listed("2026-11-23", "a.csv", "e1");
     store.record_objects(&token, std::slice::from_ref(&object), at(1)).await?;
     let unpublished = store.list_unpublished(&token, 10, 10).await?;
-    store.claim("parser", &[claim(&token.source, &object, 1, 0)], at(2)).await?;
+    store.claim("parser", &[claim(&token.source, &object, 1, 0)], MOST_ATTEMPTS, at(2)).await?;
     store.mark_published(&token, &names(&unpublished), at(3)).await?;
     assert_eq!(files(store, &acme, &token.source).await?[0].state, FileState::Claimed);
     assert!(store.list_unpublished(&token, 10, 10).await?.files.is_empty());

@@ -4,7 +4,7 @@ use anyhow::Result;
 use records::queue::{Counters, FileError, FileProgress, FileWarning, Outcome};
 use registry::store::{Applied, FileState, Problem, ProgressBatch, Store};
 
-use crate::fixture::{PROGRESS, account, at, chunk, claim, files, listed, reading};
+use crate::fixture::{MOST_ATTEMPTS, PROGRESS, account, at, chunk, claim, files, listed, reading};
 
 /// Applies messages that stand at offsets from `before` on.
 async fn apply(store: &Store, before: i64, messages: &[FileProgress]) -> Result<Applied> {
@@ -107,7 +107,7 @@ pub(crate) async fn warnings_are_counted_and_the_first_of_each_column_is_kept(st
 pub(crate) async fn a_claim_tells_the_columns_of_the_last_file(store: &Store) -> Result<()> {
     let (acme, token, object) = reading(store).await?;
     let claims = [claim(&token.source, &object, 1, 0)];
-    assert!(store.claim("parser-1", &claims, at(3)).await?.last_columns.is_empty());
+    assert!(store.claim("parser-1", &claims, MOST_ATTEMPTS, at(3)).await?.last_columns.is_empty());
     let ended = |number, accepted, columns: &[&str]| FileProgress {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         ..chunk(&acme, &token.source, &object, number, (accepted, 1), Outcome::Unspecified)
@@ -118,7 +118,7 @@ pub(crate) async fn a_claim_tells_the_columns_of_the_last_file(store: &Store) ->
         &[ended(1, 5, &["user_id", "type"]), ended(2, 5, &[]), ended(3, 5, &["user_id", "kind"])],
     )
     .await?;
-    let claimed = store.claim("parser-1", &claims, at(4)).await?;
+    let claimed = store.claim("parser-1", &claims, MOST_ATTEMPTS, at(4)).await?;
     assert_eq!(claimed.last_columns[&token.source], ["user_id", "kind"]);
     let other = listed("2026-11-23", "b.csv", "e1");
     store.record_objects(&token, std::slice::from_ref(&other), at(5)).await?;
@@ -127,7 +127,7 @@ pub(crate) async fn a_claim_tells_the_columns_of_the_last_file(store: &Store) ->
         ..chunk(&acme, &token.source, &other, 1, (0, 9), Outcome::Rejected)
     };
     apply(store, 3, &[refused]).await?;
-    let claimed = store.claim("parser-1", &claims, at(6)).await?;
+    let claimed = store.claim("parser-1", &claims, MOST_ATTEMPTS, at(6)).await?;
     assert_eq!(claimed.last_columns[&token.source], ["user_id", "kind"], "a refused file says nothing");
     Ok(())
 }
@@ -240,7 +240,7 @@ pub(crate) async fn days_sum_up_what_was_read(store: &Store) -> Result<()> {
     let older = listed("2026-11-22", "a.csv", "e1");
     store.record_objects(&token, &[second.clone(), older.clone()], at(1)).await?;
     let claims = [claim(&token.source, &second, 1, 1), claim(&token.source, &older, 1, 2)];
-    store.claim("parser", &claims, at(2)).await?;
+    store.claim("parser", &claims, MOST_ATTEMPTS, at(2)).await?;
     let message =
         |object, number, totals, outcome| chunk(&acme, &token.source, object, number, totals, outcome);
     let messages = [
