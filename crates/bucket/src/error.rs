@@ -41,6 +41,14 @@ pub enum BucketError {
         /// What showed it.
         reason: String,
     },
+    /// What came is not what S3 keeps: its checksum is another. Found at the object's last byte.
+    #[error("{place} was altered on its way: {reason}")]
+    Altered {
+        /// The object.
+        place: Place,
+        /// Both checksums.
+        reason: String,
+    },
     /// The session lacks a permission.
     #[error("{place}: S3 denies {action}: {reason}")]
     AccessDenied {
@@ -115,6 +123,7 @@ impl BucketError {
         match self {
             Self::NotFound { .. } => "not_found",
             Self::Changed { .. } => "object_changed",
+            Self::Altered { .. } => "object_altered",
             Self::AccessDenied { .. } => "access_denied",
             Self::KmsDenied { .. } => "kms_denied",
             Self::Archived { .. } => "object_archived",
@@ -136,6 +145,7 @@ impl BucketError {
         match self {
             Self::NotFound { place }
             | Self::Changed { place, .. }
+            | Self::Altered { place, .. }
             | Self::AccessDenied { place, .. }
             | Self::KmsDenied { place, .. }
             | Self::Archived { place }
@@ -156,6 +166,9 @@ impl BucketError {
                  avoid it."
                     .into()
             }
+            Self::Altered { .. } => "Nothing: it is read again. If it stays so, upload the file again and see which network \
+                                      device or proxy alters what passes."
+                .into(),
             Self::AccessDenied { place, action, .. } => {
                 let bucket = &place.bucket;
                 let resource = match *action {

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::Sender;
 
 use crate::bucket::quoted;
+use crate::checksum::Checksum;
 use crate::error::causes;
 use crate::{Bucket, BucketError};
 
@@ -40,6 +41,8 @@ pub(crate) struct Fetch {
     pub(crate) tries: u32,
     /// The next byte that the reader lacks.
     pub(crate) position: u64,
+    /// Of the bytes from the object's first on; none where reading began behind it, or S3 told none.
+    pub(crate) checksum: Option<Checksum>,
 }
 
 /// Why a transfer ended before the object's end.
@@ -85,7 +88,7 @@ impl Fetch {
     /// One request; gives the object's size once its last byte is handed over.
     async fn transfer(&mut self, parts: &Parts) -> Result<u64, Stop> {
         if let Some(size) = self.size.filter(|size| self.position >= *size) {
-            return Ok(size);
+            return self.verified(size);
         }
         let Some(answer) = self.request().await? else {
             // Behind the end, by S3's own word.
@@ -98,12 +101,26 @@ impl Fetch {
         };
         let size = self.check(&answer)?;
         self.size = Some(size);
+        if self.position == 0 {
+            self.checksum = Checksum::of(&answer);
+        }
         self.hand_over(answer.body, parts).await?;
         if self.position < size {
             let short = size - self.position;
             return Err(self.broken(format!("the answer ended {short} bytes too early")).into());
         }
-        Ok(size)
+        self.verified(size)
+    }
+
+    /// The size, where what came is what is stored.
+    fn verified(&mut self, size: u64) -> Result<u64, Stop> {
+        match self.checksum.take().and_then(Checksum::differs) {
+            None => Ok(size),
+            Some(reason) => {
+                let place = self.bucket.place(&self.key);
+                Err(Stop::Failed(BucketError::Altered { place, reason }))
+            }
+        }
     }
 
     /// None where the object ends at or before the position.
@@ -122,6 +139,10 @@ impl Fetch {
                     .set_range(range.clone())
                     .set_expected_bucket_owner(bucket.owner())
                     .customize()
+                    // Not by the operation's own setting, which has the SDK check the body: see `checksum`.
+                    .mutate_request(|request| {
+                        request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
+                    })
                     // Tries are counted here, over requests and bodies alike.
                     .config_override(Config::builder().retry_config(RetryConfig::disabled()))
                     .send()
@@ -197,6 +218,9 @@ impl Fetch {
 
     async fn send(&mut self, chunk: BytesMut, parts: &Parts) -> Result<(), Stop> {
         let length = chunk.len() as u64;
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(&chunk);
+        }
         parts.send(Ok(Part::Bytes(chunk.freeze()))).await.map_err(|_| Stop::Unwanted)?;
         self.position += length;
         Ok(())

@@ -18,7 +18,8 @@ const SHORT_GAP: u64 = CHUNK as u64;
 /// One object, read in order from S3 in one request as long as nothing breaks; made by [`Bucket::reader`].
 ///
 /// Every request carries the ETag, so all bytes are of the same object or reading fails with
-/// [`BucketError::Changed`]. What breaks on the way is taken up again behind the last byte. Seeking costs nothing; the
+/// [`BucketError::Changed`]. Where all of it is read in order, S3's checksum of it is checked at its end, and bytes that were
+/// altered on their way fail with [`BucketError::Altered`]. What breaks on the way is taken up again behind the last byte. Seeking costs nothing; the
 /// read after it sends a new request, unless the place is in the chunk in hand or shortly ahead.
 ///
 /// Reading blocks and panics on a worker thread of a tokio runtime: use a thread of its own or `spawn_blocking`.
@@ -114,6 +115,7 @@ impl ObjectReader {
                 size: self.size,
                 tries: self.tries,
                 position: self.position,
+                checksum: None,
             };
             Stream { parts, task: self.runtime.spawn(fetch.run(sender)) }
         })
@@ -132,7 +134,9 @@ impl Read for ObjectReader {
                 self.position += n as u64;
                 return Ok(n);
             }
-            if self.size.is_some_and(|size| self.position >= size) {
+            // A stream that has come here has its word on the whole still to give.
+            let has_word = self.stream.is_some() && self.chunk_end() == self.position;
+            if !has_word && self.size.is_some_and(|size| self.position >= size) {
                 return Ok(0);
             }
             match self.stream().parts.blocking_recv() {
