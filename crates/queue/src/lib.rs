@@ -36,6 +36,9 @@ pub enum QueueError {
 /// The result of a queue operation.
 pub type Result<T> = std::result::Result<T, QueueError>;
 
+/// The default of the largest message: a row of 1 MiB, and as much again for the names of its columns, twice over.
+pub const MAX_MESSAGE_BYTES: u32 = 4 << 20;
+
 /// A topic to be made.
 #[derive(Debug, Clone)]
 pub struct TopicSpec {
@@ -103,6 +106,8 @@ pub trait Lane: Send {
     fn commit(&mut self, commit: Commit<'_>) -> Result<()>;
     /// Drops the chunk in hand; nothing of it is ever seen. Rewinds to the committed offset.
     fn abort(&mut self) -> Result<()>;
+    /// The largest message that the queue takes, in bytes of key, value and headers together.
+    fn max_message_bytes(&self) -> usize;
     /// True once the partition is to be let go: commit or abort what is in hand and return.
     fn revoked(&self) -> bool;
 }

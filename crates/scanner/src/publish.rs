@@ -108,7 +108,9 @@ pub(crate) async fn publish_due(
             break;
         }
         let batch = due.files.iter().map(|file| found(&lease.source, file)).collect();
+        fail::fail_point!("scanner.before-publish", |_| std::process::abort());
         outbox.send(batch, (config.traceparent)()).await?;
+        fail::fail_point!("scanner.before-mark", |_| std::process::abort());
         let count = due.files.len() as u64;
         lease.mark_published(due.files.into_iter().map(generation).collect()).await?;
         metrics::counter!("cortex_scanner_objects_published_total").increment(count);

@@ -123,6 +123,10 @@ impl Lane for EmbeddedLane<'_> {
         self.rewind()
     }
 
+    fn max_message_bytes(&self) -> usize {
+        usize::try_from(crate::MAX_MESSAGE_BYTES).unwrap_or(usize::MAX)
+    }
+
     fn revoked(&self) -> bool {
         self.revoked.load(Ordering::SeqCst)
     }

@@ -6,6 +6,9 @@ use std::fmt;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+/// What a batch adds to a message of its own, with room to spare.
+pub(super) const OVERHEAD: u32 = 16 << 10;
+
 /// How to reach a cluster.
 #[derive(Clone)]
 pub struct KafkaConfig {
@@ -16,6 +19,8 @@ pub struct KafkaConfig {
     pub properties: BTreeMap<String, String>,
     /// Replication factor of topics that are made; -1 for the broker's default.
     pub replication: i32,
+    /// The largest message, in bytes of key, value and headers: what topics are made with, and what is sent at most.
+    pub max_message_bytes: u32,
 }
 
 impl fmt::Debug for KafkaConfig {
@@ -86,7 +91,9 @@ impl KafkaConfig {
     /// A producer that is acknowledged by all in-sync replicas, in order and once.
     pub(super) fn publisher(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
+        let largest = self.max_message_bytes.saturating_add(OVERHEAD);
         config
+            .set("message.max.bytes", largest.to_string())
             .set("linger.ms", "20")
             .set("compression.type", "lz4")
             .set("queue.buffering.max.kbytes", "32768");
@@ -121,6 +128,7 @@ mod tests {
             bootstrap: "b:9092".into(),
             properties: BTreeMap::from([("sasl.password".into(), "hush".into())]),
             replication: -1,
+            max_message_bytes: crate::MAX_MESSAGE_BYTES,
         };
         assert!(!format!("{config:?}").contains("hush"));
     }
@@ -134,6 +142,7 @@ mod tests {
                 ("linger.ms".into(), "1".into()),
             ]),
             replication: -1,
+            max_message_bytes: crate::MAX_MESSAGE_BYTES,
         };
         assert_eq!(config.member("g", "m").get("isolation.level"), Some("read_committed"));
         assert_eq!(config.transactional("t").get("linger.ms"), Some("1"));

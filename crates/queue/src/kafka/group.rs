@@ -9,6 +9,7 @@
 //! fail by the group's generation.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -26,8 +27,10 @@ use crate::{Membership, Result, Stop, Work};
 
 /// One wait for the group's events.
 const POLL: Duration = Duration::from_millis(100);
-/// How long the lanes of revoked partitions may take to commit or abort; below the default `max.poll.interval.ms`.
-const LET_GO: Duration = Duration::from_secs(60);
+/// How long the lanes of revoked partitions may take to commit or abort: the whole group waits for them.
+const LET_GO: Duration = Duration::from_secs(20);
+/// The same where the process is to end, which orchestrators allow 10 seconds or more.
+const LET_GO_AT_END: Duration = Duration::from_secs(7);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -72,7 +75,7 @@ impl ConsumerContext for Members {
             }
             other => {
                 error!(code = ?other, "the group's rebalance failed");
-                self.end_all();
+                self.end_all(LET_GO);
                 consumer.unassign()
             }
         };
@@ -110,15 +113,15 @@ impl Members {
 
     fn end(&self, list: &TopicPartitionList) {
         let partitions: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
-        self.end_those(|partition| partitions.contains(&partition));
+        self.end_those(|partition| partitions.contains(&partition), LET_GO);
     }
 
-    fn end_all(&self) {
-        self.end_those(|_| true);
+    fn end_all(&self, patience: Duration) {
+        self.end_those(|_| true, patience);
     }
 
     /// Tells the lanes and waits for them; all are told before one is waited for.
-    fn end_those(&self, which: impl Fn(i32) -> bool) {
+    fn end_those(&self, which: impl Fn(i32) -> bool, patience: Duration) {
         let mut ending = Vec::new();
         {
             let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,7 +133,7 @@ impl Members {
                 }
             }
         }
-        let until = Instant::now() + LET_GO;
+        let until = Instant::now() + patience;
         for (partition, thread) in ending {
             while !thread.is_finished() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(5));
@@ -175,7 +178,7 @@ pub(super) fn consume(
             Some(Err(error)) => match consumer.client().fatal_error() {
                 // Another process has joined under this member's name: it holds the partitions now.
                 Some((code, reason)) => {
-                    consumer.context().end_all();
+                    consumer.context().end_all(LET_GO_AT_END);
                     return Err(crate::QueueError::Permanent(format!(
                         "the group refuses this member: {code}: {reason}"
                     )));
@@ -184,7 +187,7 @@ pub(super) fn consume(
             },
         }
     }
-    consumer.context().end_all();
+    consumer.context().end_all(LET_GO_AT_END);
     consumer.unsubscribe();
     Ok(())
 }
@@ -205,15 +208,24 @@ impl LaneLife {
         let mut pause = SHORTEST_PAUSE;
         while !self.revoked.load(Ordering::SeqCst) {
             let begun = Instant::now();
-            let Err(error) = self.once() else {
-                pause = SHORTEST_PAUSE;
-                continue;
-            };
-            warn!(partition = self.partition, %error, "the lane failed; it is opened again at its committed offset");
+            // A panic that ended the thread would leave the partition held and unread.
+            match catch_unwind(AssertUnwindSafe(|| self.once())) {
+                Ok(Ok(())) => {
+                    pause = SHORTEST_PAUSE;
+                    continue;
+                }
+                Ok(Err(error)) => {
+                    warn!(partition = self.partition, %error, "the lane failed; it is opened again at its committed offset");
+                }
+                Err(_) => {
+                    error!(partition = self.partition, "the lane panicked; it is opened again at its committed offset");
+                }
+            }
             if begun.elapsed() > LONGEST_PAUSE {
                 pause = SHORTEST_PAUSE;
             }
-            let until = Instant::now() + pause;
+            // Not all at once, after what befell them all.
+            let until = Instant::now() + pause.mul_f64(0.5 + fastrand::f64() / 2.0);
             while Instant::now() < until && !self.revoked.load(Ordering::SeqCst) {
                 std::thread::sleep(Duration::from_millis(20));
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
 use rdkafka::{Offset, TopicPartitionList};
@@ -34,6 +34,7 @@ pub(super) struct KafkaLane {
     checkpoint: Vec<u8>,
     in_transaction: bool,
     sends: u32,
+    max_message_bytes: usize,
 }
 
 impl KafkaLane {
@@ -47,7 +48,7 @@ impl KafkaLane {
         partition: i32,
         revoked: Arc<AtomicBool>,
     ) -> Result<Self> {
-        let transactional_id = format!("{group_id}-{topic}-{partition}");
+        let transactional_id = transactional_id(group_id, topic, partition);
         let producer: BaseProducer = config.transactional(&transactional_id).create().map_err(failed)?;
         producer.init_transactions(CALL).map_err(|error| lane_failed(error, (topic, partition)))?;
         let consumer: BaseConsumer = config.lane_consumer(group_id).create().map_err(failed)?;
@@ -61,6 +62,7 @@ impl KafkaLane {
             checkpoint: Vec::new(),
             in_transaction: false,
             sends: 0,
+            max_message_bytes: usize::try_from(config.max_message_bytes).unwrap_or(usize::MAX),
         };
         lane.rewind()?;
         Ok(lane)
@@ -95,6 +97,18 @@ impl KafkaLane {
         self.consumer.assign(&list).map_err(failed)
     }
 
+    /// What fences this lane where its member lost the partition (KIP-447).
+    fn group_metadata(&self) -> Result<ConsumerGroupMetadata> {
+        let left = || QueueError::Fenced {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            reason: "the member has left its group".to_owned(),
+        };
+        // Tests that show what the fence is for switch it off: this consumer is no member.
+        fail::fail_point!("queue.unfenced", |_| self.consumer.group_metadata().ok_or_else(left));
+        self.group.consumer().group_metadata().ok_or_else(left)
+    }
+
     fn begin(&mut self) -> Result<()> {
         if !self.in_transaction {
             self.producer.begin_transaction().map_err(|error| self.failed(error))?;
@@ -122,6 +136,14 @@ impl KafkaLane {
             }
         }
     }
+}
+
+/// Names group, topic and partition, so that the next owner's start ends what a dead or frozen one left open.
+fn transactional_id(group: &str, topic: &str, partition: i32) -> String {
+    let id = format!("{group}-{topic}-{partition}");
+    // The other half of the fence: an id that no one else has.
+    fail::fail_point!("queue.unfenced", |_| format!("{id}-{}", fastrand::u64(..)));
+    id
 }
 
 impl Lane for KafkaLane {
@@ -194,15 +216,14 @@ impl Lane for KafkaLane {
             offset.set_offset(Offset::Offset(commit.next_offset)).map_err(failed)?;
             offset.set_metadata(STANDARD.encode(commit.checkpoint));
         }
-        let group = self.group.consumer().group_metadata().ok_or_else(|| QueueError::Fenced {
-            topic: self.topic.clone(),
-            partition: self.partition,
-            reason: "the member has left its group".to_owned(),
-        })?;
+        let group = self.group_metadata()?;
         // Delivery reports are served here; commit_transaction would wait for them for ever.
         self.producer.flush(COMMIT).map_err(|error| self.failed(error))?;
+        fail::fail_point!("queue.before-offsets", |_| std::process::abort());
         self.retried(|left| self.producer.send_offsets_to_transaction(&list, &group, left))?;
+        fail::fail_point!("queue.before-commit", |_| std::process::abort());
         self.retried(|left| self.producer.commit_transaction(left))?;
+        fail::fail_point!("queue.after-commit", |_| std::process::abort());
         self.in_transaction = false;
         self.checkpoint = commit.checkpoint.to_vec();
         Ok(())
@@ -217,6 +238,10 @@ impl Lane for KafkaLane {
             self.in_transaction = false;
         }
         self.rewind()
+    }
+
+    fn max_message_bytes(&self) -> usize {
+        self.max_message_bytes
     }
 
     fn revoked(&self) -> bool {

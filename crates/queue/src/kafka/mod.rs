@@ -12,10 +12,10 @@ mod group;
 mod lane;
 mod reader;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -27,9 +27,12 @@ use crate::{
     Incoming, Membership, Outgoing, Publisher, Queue, QueueError, Reader, Result, Start, Stop, TopicSpec,
     Work,
 };
+use config::OVERHEAD;
 pub use config::KafkaConfig;
 use error::failed;
 
+/// The topic's setting.
+const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 /// How long a call to the broker may take.
 const CALL: Duration = Duration::from_secs(30);
 /// How long a look whether the broker answers may take.
@@ -39,6 +42,16 @@ const LOOK: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct KafkaQueue {
     config: Arc<KafkaConfig>,
+    /// Asks whether the broker answers; kept, so that asking costs no connection.
+    asking: OnceLock<Asking>,
+}
+
+struct Asking(BaseConsumer);
+
+impl std::fmt::Debug for Asking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Asking(..)")
+    }
 }
 
 impl KafkaQueue {
@@ -47,17 +60,49 @@ impl KafkaQueue {
         // Creating a client checks every setting, and connects in the background only.
         let _checked: AdminClient<DefaultClientContext> =
             config.client().create().map_err(|error| QueueError::Permanent(error.to_string()))?;
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(config), asking: OnceLock::new() })
+    }
+}
+
+impl KafkaQueue {
+    /// A topic that takes smaller messages than are sent would abort transactions for ever; it is found out at once.
+    fn check_sizes(
+        &self,
+        admin: &AdminClient<DefaultClientContext>,
+        topics: &[TopicSpec],
+        options: &AdminOptions,
+    ) -> Result<()> {
+        let names: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
+        let described =
+            futures::executor::block_on(admin.describe_configs(&names, options)).map_err(failed)?;
+        for (topic, described) in topics.iter().zip(described) {
+            // A cluster that does not show its settings is taken at its word.
+            let Ok(described) = described else { continue };
+            let found = described.get(MAX_MESSAGE_BYTES).and_then(|entry| entry.value.as_deref());
+            let Some(found) = found.and_then(|text| text.parse::<u64>().ok()) else { continue };
+            let wanted = u64::from(self.config.max_message_bytes.saturating_add(OVERHEAD));
+            if found < wanted {
+                return Err(QueueError::Permanent(format!(
+                    "topic {} takes messages of at most {found} bytes: set its {MAX_MESSAGE_BYTES} to {wanted}, or the \
+                     setting max_message_bytes to {}",
+                    topic.name,
+                    found.saturating_sub(OVERHEAD.into())
+                )));
+            }
+        }
+        Ok(())
     }
 }
 
 impl Queue for KafkaQueue {
     fn ensure_topics(&self, topics: &[TopicSpec]) -> Result<()> {
         let admin: AdminClient<DefaultClientContext> = self.config.client().create().map_err(failed)?;
+        let largest = self.config.max_message_bytes.saturating_add(OVERHEAD).to_string();
         let new: Vec<NewTopic<'_>> = topics
             .iter()
             .map(|topic| {
-                NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(self.config.replication))
+                let replication = TopicReplication::Fixed(self.config.replication);
+                NewTopic::new(&topic.name, topic.partitions, replication).set(MAX_MESSAGE_BYTES, &largest)
             })
             .collect();
         let options = AdminOptions::new().operation_timeout(Some(CALL)).request_timeout(Some(CALL));
@@ -74,7 +119,7 @@ impl Queue for KafkaQueue {
                 }
             }
         }
-        Ok(())
+        self.check_sizes(&admin, topics, &options)
     }
 
     fn publisher(&self) -> Result<Box<dyn Publisher>> {
@@ -126,8 +171,12 @@ impl Queue for KafkaQueue {
     }
 
     fn ready(&self) -> bool {
-        let consumer: std::result::Result<BaseConsumer, _> = self.config.consumer("cortex-ready").create();
-        consumer.is_ok_and(|consumer| consumer.fetch_metadata(None, LOOK).is_ok())
+        if self.asking.get().is_none() {
+            let Ok(consumer) = self.config.consumer("cortex-ready").create() else { return false };
+            // Of two that were made at once one is dropped.
+            let _ = self.asking.set(Asking(consumer));
+        }
+        self.asking.get().is_some_and(|Asking(consumer)| consumer.fetch_metadata(None, LOOK).is_ok())
     }
 }
 

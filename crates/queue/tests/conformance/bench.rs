@@ -37,7 +37,12 @@ impl Bench {
         let bootstrap = services::shared::kafka().unwrap().bootstrap().to_owned();
         // The broker's shortest, so that a member that left is soon missed.
         let properties = BTreeMap::from([("session.timeout.ms".to_owned(), "6000".to_owned())]);
-        let queue = KafkaQueue::new(KafkaConfig { bootstrap, properties, replication: 1 }).unwrap();
+        let queue = KafkaQueue::new(KafkaConfig {
+            bootstrap,
+            properties,
+            replication: 1,
+            max_message_bytes: queue::MAX_MESSAGE_BYTES,
+        }).unwrap();
         Self { queue: Arc::new(queue), _dir: None }
     }
 
