@@ -1,6 +1,7 @@
 //! A consumer that nobody here wrote: Kafka's own console consumer, reading committed messages only.
 
 use anyhow::{Context, Result, ensure};
+use services::kafka_tool;
 
 /// Between key and value; no message holds it.
 const KEY_END: &str = "<--cortex-end-of-key-->";
@@ -17,30 +18,27 @@ pub struct Message {
 }
 
 /// Every committed message of the topic.
-pub fn read_committed(kafka: &services::Kafka, topic: &str) -> Result<Vec<Message>> {
+pub fn read_committed(bootstrap: &str, topic: &str) -> Result<Vec<Message>> {
     let key_separator = format!("key.separator={KEY_END}");
     let line_separator = format!("line.separator={MESSAGE_END}");
-    let output = kafka
-        .tool(
-            "org.apache.kafka.tools.consumer.ConsoleConsumer",
-            &[
-                "--bootstrap-server",
-                kafka.bootstrap(),
-                "--topic",
-                topic,
-                "--from-beginning",
-                "--isolation-level",
-                "read_committed",
-                "--timeout-ms",
-                "8000",
-                "--property",
-                "print.key=true",
-                "--property",
-                &key_separator,
-                "--property",
-                &line_separator,
-            ],
-        )?
+    let arguments = [
+        "--bootstrap-server",
+        bootstrap,
+        "--topic",
+        topic,
+        "--from-beginning",
+        "--isolation-level",
+        "read_committed",
+        "--timeout-ms",
+        "8000",
+        "--property",
+        "print.key=true",
+        "--property",
+        &key_separator,
+        "--property",
+        &line_separator,
+    ];
+    let output = kafka_tool("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments)?
         .output()
         .context("the console consumer does not start")?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -1,8 +1,12 @@
 //! What the end-to-end tests share: real processes of the one binary, files in a foreign S3 server, and a consumer that
 //! is not ours.
 
+pub mod chaos;
 pub mod consumer;
 pub mod files;
 pub mod process;
+pub mod republish;
 pub mod s3;
 pub mod system;
+pub mod verdict;
+pub mod world;

@@ -57,8 +57,7 @@ impl Process {
 
     /// SIGTERM, and waits for the end.
     pub fn terminate(&mut self, patience: Duration) -> Result<ExitStatus> {
-        let signalled = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        ensure!(signalled.success(), "{} could not be signalled", self.name);
+        self.signal("TERM")?;
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -67,6 +66,18 @@ impl Process {
             ensure!(begun.elapsed() < patience, "{} still runs {patience:?} after SIGTERM", self.name);
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Sends a signal by its name, such as `STOP`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let signalled = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status()?;
+        ensure!(signalled.success(), "{} could not be signalled", self.name);
+        Ok(())
+    }
+
+    /// False once it has ended.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
     }
 
     /// What it wrote.

@@ -38,10 +38,16 @@ impl Store {
         &self.bucket
     }
 
-    /// Uploads an object.
-    pub fn put(&self, key: &str, bytes: &[u8]) -> Result<()> {
+    /// Uploads an object; gives its ETag, without quotes.
+    pub fn put(&self, key: &str, bytes: &[u8]) -> Result<String> {
         let put = self.client.put_object().bucket(&self.bucket).key(key).body(bytes.to_vec().into());
-        self.runtime.block_on(put.send())?;
+        let put = self.runtime.block_on(put.send())?;
+        Ok(put.e_tag().unwrap_or_default().trim_matches('"').to_owned())
+    }
+
+    /// Deletes an object.
+    pub fn delete(&self, key: &str) -> Result<()> {
+        self.runtime.block_on(self.client.delete_object().bucket(&self.bucket).key(key).send())?;
         Ok(())
     }
 }

@@ -23,7 +23,11 @@ pub struct System {
     s3_endpoint: String,
     registry_url: String,
     grpc_listen: String,
+    settings: BTreeMap<String, String>,
 }
+
+/// Settings of one process, or environment of its own, besides those of all.
+pub type Settings<'a> = &'a [(&'a str, &'a str)];
 
 impl System {
     /// On these servers; nothing is started yet.
@@ -39,8 +43,19 @@ impl System {
             s3_endpoint: s3_endpoint.to_owned(),
             registry_url: format!("http://{grpc_listen}"),
             grpc_listen,
+            settings: BTreeMap::new(),
             dir,
         })
+    }
+
+    /// Sets a variable for every role that is started from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// What a process of this name has written so far.
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -56,12 +71,32 @@ impl System {
             .env("CORTEX_WORKER_TOKEN_FILE", self.path("worker"))
             .env("CORTEX_ADMIN_TOKEN_FILE", self.path("admin"))
             .env("CORTEX_TOPIC_PARTITIONS", "6")
-            .env("CORTEX_TOPIC_REPLICATION", "1");
+            .env("CORTEX_TOPIC_REPLICATION", "-1")
+            .envs(&self.settings);
         Ok(command)
     }
 
     /// Starts the registry and waits until it answers.
     pub fn registry(&self) -> Result<Process> {
+        self.registry_with(&[])
+    }
+
+    /// The same with settings of its own.
+    pub fn registry_with(&self, settings: Settings<'_>) -> Result<Process> {
+        let process = self.start_registry(settings)?;
+        self.registry_answers()?;
+        Ok(process)
+    }
+
+    /// Waits until the registry answers.
+    pub fn registry_answers(&self) -> Result<()> {
+        until("the registry to answer", Duration::from_secs(120), || {
+            Ok(self.client(&["account", "show", "nobody"])?.output()?.stderr.starts_with(b"cortex: NotFound"))
+        })
+    }
+
+    /// Starts the registry and does not wait for it.
+    pub fn start_registry(&self, settings: Settings<'_>) -> Result<Process> {
         let mut command = self.role("registry")?;
         command
             .env("CORTEX_DATABASE_URL", &self.database)
@@ -69,24 +104,35 @@ impl System {
             .env("CORTEX_ALLOWED_ENDPOINTS", &self.s3_endpoint)
             .env("CORTEX_SEALING_KEY", SEALING_KEY)
             .env("CORTEX_SCAN_INTERVAL_MS", "1000")
-            .env("CORTEX_SWEEP_INTERVAL_MS", "2000");
-        let process = Process::start("registry", command, self.dir.path())?;
-        until("the registry to answer", Duration::from_secs(60), || {
-            Ok(self.client(&["account", "show", "nobody"])?.output()?.stderr.starts_with(b"cortex: NotFound"))
-        })?;
-        Ok(process)
+            .env("CORTEX_SWEEP_INTERVAL_MS", "2000")
+            .envs(&self.settings)
+            .envs(settings.iter().copied());
+        Process::start("registry", command, self.dir.path())
     }
 
     /// Starts a scanner.
     pub fn scanner(&self) -> Result<Process> {
-        Process::start("scanner", self.role("scanner")?, self.dir.path())
+        self.worker("scanner", "scanner", &[])
     }
 
     /// Starts the parser of this name, with settings besides.
-    pub fn parser(&self, name: &str, settings: &BTreeMap<&str, &str>) -> Result<Process> {
-        let mut command = self.role("parser")?;
-        command.env("CORTEX_WORKER_ID", name).envs(settings);
+    pub fn parser(&self, name: &str, settings: Settings<'_>) -> Result<Process> {
+        self.worker("parser", name, settings)
+    }
+
+    /// Starts the scanner or parser of this name, with settings besides.
+    pub fn worker(&self, role: &str, name: &str, settings: Settings<'_>) -> Result<Process> {
+        let mut command = self.role(role)?;
+        command.env("CORTEX_WORKER_ID", name).envs(settings.iter().copied());
         Process::start(name, command, self.dir.path())
+    }
+
+    /// Whether the ledger agrees with the topics, by `cortex audit`; gives what it printed.
+    pub fn audit(&self, source: &str) -> Result<(bool, Value)> {
+        let output = self.client(&["audit", source, "--kafka", &self.kafka])?.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let found = serde_json::from_slice(&output.stdout).with_context(|| format!("audit: {said}"))?;
+        Ok((output.status.success(), found))
     }
 
     fn client(&self, arguments: &[&str]) -> Result<Command> {

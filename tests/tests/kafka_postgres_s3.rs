@@ -62,7 +62,7 @@ fn each_accepted_row_is_seen_once_though_a_parser_is_killed_in_mid_file() -> Res
     let _registry = system.registry()?;
     let _scanner = system.scanner()?;
     // Small chunks, so that the large file has many of them and the kill meets it in the middle.
-    let settings = BTreeMap::from([("CORTEX_CHUNK_ROWS", "10000")]);
+    let settings = [("CORTEX_CHUNK_ROWS", "10000")];
     let mut parsers = BTreeMap::new();
     for name in ["parser-1", "parser-2", "parser-3"] {
         parsers.insert(name.to_owned(), system.parser(name, &settings)?);
@@ -108,10 +108,10 @@ fn each_accepted_row_is_seen_once_though_a_parser_is_killed_in_mid_file() -> Res
     for dataset in DATASETS {
         ledger_agrees(&system.ask(&["source", "files", &sources[dataset]])?, dataset, &expected[dataset])?;
         let topic = format!("cortex.{dataset}.v1");
-        let seen = read_committed(kafka, &topic)?.into_iter().map(|message| subject(dataset, &message.value));
+        let seen = read_committed(kafka.bootstrap(), &topic)?.into_iter().map(|message| subject(dataset, &message.value));
         seen_once(dataset, seen.collect::<Result<Vec<_>>>()?, &run, &expected[dataset])?;
     }
-    rejected_rows_say_why(read_committed(kafka, "cortex.rejected-rows.v1")?, &run, &expected)?;
+    rejected_rows_say_why(read_committed(kafka.bootstrap(), "cortex.rejected-rows.v1")?, &run, &expected)?;
 
     for (name, mut parser) in parsers {
         let status = parser.terminate(Duration::from_secs(10))?;

@@ -1,11 +1,11 @@
-//! The project's own chores, so that a fresh machine needs one command: `cargo xtask test`, `fuzz`, `services`, `lint`,
-//! `setup`.
+//! The project's own chores, so that a fresh machine needs one command: `cargo xtask test`, `fuzz`, `chaos`, `services`,
+//! `lint`, `setup`.
 
 mod fuzz;
 mod needs;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, ensure};
@@ -36,6 +36,18 @@ enum Chore {
         #[arg(long)]
         target: Option<String>,
     },
+    /// Kills, freezes and cuts off everything while files come in, and looks whether each row was seen once.
+    Chaos {
+        /// How long things break.
+        #[arg(long, default_value_t = 5.0)]
+        minutes: f64,
+        /// Draws the faults and the files.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print nothing but one JSON object at the end.
+        #[arg(long)]
+        json: bool,
+    },
     /// Starts the servers and keeps them up for work by hand, until Ctrl-C.
     Services,
     /// Formatting, clippy and the contracts.
@@ -48,6 +60,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test { arguments } => test(&arguments),
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
+        Chore::Chaos { minutes, seed, json } => chaos(minutes, seed, json),
         Chore::Services => keep_services(),
         Chore::Lint => lint(),
         Chore::Setup => needs::install(),
@@ -112,6 +125,23 @@ fn names_packages(arguments: &[String]) -> bool {
 /// The arguments up to `--`: what follows is for the tests, not for the build.
 fn scope_before_names(arguments: &[String]) -> Vec<String> {
     arguments.iter().take_while(|one| *one != "--").cloned().collect()
+}
+
+/// The crash points and all are in what the tests are built beside, so that is what is broken.
+fn chaos(minutes: f64, seed: u64, json: bool) -> Result<()> {
+    needs::install()?;
+    let build = cargo().args(["test", "--workspace", "--no-run"]).status()?;
+    succeeded("the build", build)?;
+    let seconds = (minutes * 60.0).round().to_string();
+    let seed = seed.to_string();
+    let mut run = Command::new(target().join("debug/chaos"));
+    run.args([&seconds, &seed]).args(json.then_some("--json")).current_dir(root());
+    succeeded("the run", run.status().context("the run does not start")?)
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |shared| root().join(shared))
 }
 
 fn keep_services() -> Result<()> {
