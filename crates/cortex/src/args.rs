@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Config(RoleArgs),
     /// Print the records of a topic as JSON lines.
     Tail(TailArgs),
+    /// Compare what the ledger counts of a source's files with what its topics hold; leaves with 1 where they differ.
+    Audit(AuditArgs),
     /// Check files before they are uploaded, by the very code that reads them then.
     Validate(ValidateArgs),
     /// Schemas: proposed from files, compared with each other.
@@ -163,6 +165,19 @@ pub(crate) struct TailArgs {
     /// The data folder of `cortex dev`.
     #[arg(long, env = "CORTEX_DATA_DIR", value_name = "DIR", default_value = ".cortex")]
     pub data_dir: PathBuf,
+}
+
+/// `cortex audit`
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// accounts/{account}/sources/{source}
+    pub source: String,
+    /// Kafka's bootstrap servers.
+    #[arg(long, env = "CORTEX_KAFKA", value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// How to reach the registry.
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 /// `cortex validate`
@@ -300,6 +315,16 @@ pub(crate) enum SourceCommand {
     Delete(SourceArgs),
     /// List a source's files with their outcomes.
     Files(SourceArgs),
+    /// Read a file again from its start, as its next generation: one at rest, or one that is stuck.
+    Reprocess {
+        /// accounts/{account}/sources/{source}
+        source: String,
+        /// The object's key in the bucket.
+        key: String,
+        /// How to reach the registry.
+        #[command(flatten)]
+        client: ClientArgs,
+    },
     /// Show records recently received.
     Sample(SourceArgs),
 }

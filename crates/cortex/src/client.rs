@@ -7,8 +7,8 @@ use api::client::{Registry, connect};
 use api::registry::{
     Account, ActivateSourceRequest, CreateAccountRequest, CreateAccountTokenRequest, CreateSourceRequest,
     Dataset, DeleteSourceRequest, File, FileState, GetAccountRequest, GetSourceRequest, InvalidRows,
-    ListFilesRequest, ListSamplesRequest, ListSourcesRequest, PauseSourceRequest, Source, SourceState,
-    StaticKeys,
+    ListFilesRequest, ListSamplesRequest, ListSourcesRequest, PauseSourceRequest, ReprocessFileRequest,
+    Source, SourceState, StaticKeys,
 };
 use serde_json::{Value, json};
 
@@ -68,6 +68,11 @@ pub(crate) async fn source(command: SourceCommand) -> Result<()> {
             Ok(())
         }
         SourceCommand::Files(SourceArgs { source, client }) => files(&source, &client).await,
+        SourceCommand::Reprocess { source, key, client } => {
+            let request = ReprocessFileRequest { parent: source, object_key: key };
+            let file = registry(&client)?.reprocess_file(request).await.map_err(refused)?.into_inner().file;
+            show_file(&client, &file.context("the registry gave no file")?)
+        }
         SourceCommand::Sample(SourceArgs { source, client }) => sample(&source, &client).await,
     }
 }
@@ -147,11 +152,16 @@ async fn files(source: &str, client: &ClientArgs) -> Result<()> {
         ));
     }
     for file in all_files(&mut registry, source).await? {
-        if client.json {
-            print(&api::to_json(&file)?.to_string());
-        } else {
-            print(&file_line(&file));
-        }
+        show_file(client, &file)?;
+    }
+    Ok(())
+}
+
+fn show_file(client: &ClientArgs, file: &File) -> Result<()> {
+    if client.json {
+        print(&api::to_json(file)?.to_string());
+    } else {
+        print(&file_line(file));
     }
     Ok(())
 }
@@ -184,17 +194,32 @@ async fn sample(source: &str, client: &ClientArgs) -> Result<()> {
 pub(crate) fn file_line(file: &File) -> String {
     let error =
         file.error.as_ref().map_or(String::new(), |error| format!("  [{}] {}", error.code, error.reason));
+    let stuck = file
+        .stuck
+        .as_ref()
+        .map_or(String::new(), |stuck| format!("  STUCK: {}; {}", stuck.reason, stuck.advice));
     let warnings: Vec<String> = file.warnings.iter().map(|(code, count)| format!("{count} {code}")).collect();
     let warned = if warnings.is_empty() { String::new() } else { format!("  ({})", warnings.join(", ")) };
     format!(
-        "{:<24} {:>10} {:>10} {:>10} {:>4}  {}{error}{warned}",
+        "{:<24} {:>10} {:>10} {:>10} {:>4}  {}{}{error}{warned}{stuck}",
         state_name(file.state()),
         file.rows,
         file.accepted,
         file.rejected,
         file.generation,
         file.object_key,
+        moving(file),
     )
+}
+
+/// How far a file is that is not at rest, and since when.
+fn moving(file: &File) -> String {
+    let is_moving = matches!(file.state(), FileState::Discovered | FileState::Published | FileState::Claimed);
+    let Some(at) = file.update_time.as_ref().filter(|_| is_moving) else { return String::new() };
+    let now = jiff::Timestamp::now().as_second();
+    let age = u64::try_from(now.saturating_sub(at.seconds)).unwrap_or_default();
+    let attempt = if file.attempts > 1 { format!(", attempt {}", file.attempts) } else { String::new() };
+    format!("  (byte {}, moved {age} s ago{attempt})", file.position)
 }
 
 /// A file's state as people read it: `ACCEPTED`, `REJECTED`, …
@@ -258,7 +283,7 @@ fn account_name(account: &str) -> String {
 }
 
 /// The registry, as the arguments say or as `cortex dev` wrote it down.
-fn registry(args: &ClientArgs) -> Result<Registry> {
+pub(crate) fn registry(args: &ClientArgs) -> Result<Registry> {
     let dev = Endpoints::read(&args.data_dir);
     let (url, token_file) = match (&args.registry_url, &args.token_file, dev) {
         (Some(url), Some(file), _) => (url.clone(), file.clone()),

@@ -2,6 +2,7 @@
 //! wired; the work is in the crates.
 
 mod args;
+mod audit;
 mod client;
 mod dev;
 mod role;
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(WRONG_USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    // In test builds alone; what FAILPOINTS names happens then.
+    let _faults = fail::has_failpoints().then(fail::FailScenario::setup);
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Audit(args) => return audit::run(args).await,
         Command::Validate(args) => return validate::run(args).await,
         Command::Schema(command) => return schema::run(command).await,
         Command::Dev(args) => dev::run(args, shutdown_signal()?).await,

@@ -1,27 +1,47 @@
 //! The roles as separate processes: settings in, parts wired, run until told to stop.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use api::client::{Worker, connect};
+use futures::FutureExt;
 use queue::kafka::{KafkaConfig, KafkaQueue};
 use queue::{Queue, TopicSpec};
+use registry::RegistryError;
 use telemetry::{Health, Telemetry};
 use tokio_util::sync::CancellationToken;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::settings::{Settings, SettingsError};
+
+/// Between two looks whether a role can work.
+const READINESS_EVERY: Duration = Duration::from_secs(1);
+/// How long the registry may take to say how it is.
+const ANSWER: Duration = Duration::from_secs(3);
+/// What workers need of the registry, by its name in gRPC health.
+const WORKER_SERVICE: &str = "cortex.worker.v1.WorkerService";
 
 /// `cortex registry`
 pub(crate) async fn registry(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let (_telemetry, health) = observe(&settings, "cortex-registry", &shutdown).await?;
     let config = registry_config(&settings)?;
     let queue = ready_queue(&settings, &shutdown).await?;
-    let server = registry::Server::bind(config, queue).await?;
+    let server = bind_registry(config, queue, &shutdown).await?;
     tracing::info!(address = %server.local_addr(), "the registry listens");
-    health.set_ready("registry");
-    Ok(server.run(shutdown).await?)
+    let probe = server.probe();
+    let watching = watch(health, "registry", move || {
+        let probe = probe.clone();
+        async move { probe.lacks().await }
+    });
+    tokio::select! {
+        ran = server.run(shutdown) => Ok(ran?),
+        never = watching => match never {},
+    }
 }
 
 /// `cortex scanner`
@@ -31,8 +51,12 @@ pub(crate) async fn scanner(settings: Settings, shutdown: CancellationToken) -> 
     let queue = ready_queue(&settings, &shutdown).await?;
     let mut config = scanner::Config::new(settings.worker_id("scanner"));
     config.traceparent = telemetry::traceparent;
-    health.set_ready("scanner");
-    Ok(scanner::run(config, worker, queue, shutdown).await?)
+    config.lease_ttl = Duration::from_secs(settings.lease_seconds.into());
+    let watching = watch(health, "scanner", worker_lacks(&settings, queue.clone())?);
+    tokio::select! {
+        ran = scanner::run(config, worker, queue, shutdown) => Ok(ran?),
+        never = watching => match never {},
+    }
 }
 
 /// `cortex parser`
@@ -40,8 +64,84 @@ pub(crate) async fn parser(settings: Settings, shutdown: CancellationToken) -> R
     let (_telemetry, health) = observe(&settings, "cortex-parser", &shutdown).await?;
     let worker = worker(&settings)?;
     let queue = ready_queue(&settings, &shutdown).await?;
-    health.set_ready("parser");
-    Ok(parser::run(parser_config(&settings), worker, queue, shutdown).await?)
+    let watching = watch(health, "parser", worker_lacks(&settings, queue.clone())?);
+    tokio::select! {
+        ran = parser::run(parser_config(&settings), worker, queue, shutdown) => Ok(ran?),
+        never = watching => match never {},
+    }
+}
+
+/// Waits for a database that is not up yet.
+async fn bind_registry(
+    config: registry::Config,
+    queue: Arc<dyn Queue>,
+    shutdown: &CancellationToken,
+) -> Result<registry::Server> {
+    let mut pause = Duration::from_millis(250);
+    loop {
+        match registry::Server::bind(config.clone(), queue.clone()).await {
+            Err(RegistryError::Store(error)) if error.is_transient() => {
+                tracing::warn!(%error, "the database is not there yet");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = shutdown.cancelled() => anyhow::bail!("stopped before the database was there"),
+                }
+                pause = (pause * 2).min(Duration::from_secs(10));
+            }
+            bound => return Ok(bound?),
+        }
+    }
+}
+
+/// Keeps the readiness of a role up to date: ready while it lacks nothing that it works with. Never ends.
+async fn watch<F>(health: Health, role: &str, lacks: impl Fn() -> F) -> Infallible
+where
+    F: Future<Output = Option<&'static str>>,
+{
+    let mut last = None;
+    loop {
+        let lacking = lacks().await;
+        match lacking {
+            None => health.set_ready(role),
+            Some(reason) => health.set_not_ready(role, reason),
+        }
+        if let (Some(before), now) = (last, lacking)
+            && before != now
+        {
+            match now {
+                None => tracing::info!("ready again"),
+                Some(reason) => tracing::warn!(reason, "not ready for now"),
+            }
+        }
+        last = Some(lacking);
+        tokio::time::sleep(READINESS_EVERY).await;
+    }
+}
+
+/// What a scanner or parser lacks.
+fn worker_lacks(
+    settings: &Settings,
+    queue: Arc<dyn Queue>,
+) -> Result<impl Fn() -> futures::future::BoxFuture<'static, Option<&'static str>>> {
+    let registry = HealthClient::new(connect(settings.registry_url()?, settings.worker_token()?.reveal())?);
+    Ok(move || {
+        let (queue, mut registry) = (queue.clone(), registry.clone());
+        async move {
+            let request = HealthCheckRequest { service: WORKER_SERVICE.to_owned() };
+            let serving = match tokio::time::timeout(ANSWER, registry.check(request)).await {
+                Ok(Ok(answer)) => answer.into_inner().status() == ServingStatus::Serving,
+                _ => false,
+            };
+            if !serving {
+                return Some("the registry does not serve");
+            }
+            match tokio::task::spawn_blocking(move || queue.ready()).await {
+                Ok(true) => None,
+                _ => Some("the queue does not answer"),
+            }
+        }
+        .boxed()
+    })
 }
 
 /// Logs, traces and metrics, and their HTTP server where one is set.
@@ -85,6 +185,8 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
     config.sweep_interval = Duration::from_millis(settings.sweep_interval_ms);
     config.look_back_days = settings.look_back_days;
     config.max_unfinished_files = settings.max_unfinished_files;
+    config.most_attempts = settings.most_attempts;
+    config.stuck_after = Duration::from_millis(settings.stuck_after_ms);
     Ok(config)
 }
 
@@ -97,6 +199,16 @@ pub(crate) fn parser_config(settings: &Settings) -> parser::Config {
         bytes: settings.chunk_bytes,
         time: Duration::from_millis(settings.chunk_ms),
     };
+    config.stall_limit = Duration::from_millis(settings.stall_limit_ms);
+    config.limits = format::Limits {
+        row_bytes: settings.max_row_bytes,
+        columns: settings.max_columns,
+        nesting: settings.max_nesting,
+        zip_entries: settings.max_entries,
+        expansion_ratio: settings.max_expansion_ratio,
+        expansion_floor: settings.expansion_floor_bytes,
+        ..format::Limits::default()
+    };
     config
 }
 
@@ -107,20 +219,24 @@ fn worker(settings: &Settings) -> Result<Worker> {
 
 /// Kafka with its topics made; waits for a broker that is not up yet.
 async fn ready_queue(settings: &Settings, shutdown: &CancellationToken) -> Result<Arc<dyn Queue>> {
-    let properties = settings.kafka_properties.0.clone();
-    let queue: Arc<dyn Queue> =
-        Arc::new(kafka_queue(settings.kafka()?, properties, settings.topic_replication)?);
+    let queue: Arc<dyn Queue> = Arc::new(KafkaQueue::new(KafkaConfig {
+        bootstrap: settings.kafka()?.to_owned(),
+        properties: settings.kafka_properties.0.clone(),
+        replication: settings.topic_replication,
+        max_message_bytes: settings.max_message_bytes,
+    })?);
     ensure_topics(queue.clone(), settings.topic_partitions, shutdown).await?;
     Ok(queue)
 }
 
-/// The queue on Kafka.
-pub(crate) fn kafka_queue(
-    bootstrap: &str,
-    properties: BTreeMap<String, String>,
-    replication: i32,
-) -> Result<KafkaQueue> {
-    Ok(KafkaQueue::new(KafkaConfig { bootstrap: bootstrap.to_owned(), properties, replication })?)
+/// The queue on Kafka, with nothing set but where it is.
+pub(crate) fn kafka_queue(bootstrap: &str) -> Result<KafkaQueue> {
+    Ok(KafkaQueue::new(KafkaConfig {
+        bootstrap: bootstrap.to_owned(),
+        properties: BTreeMap::new(),
+        replication: -1,
+        max_message_bytes: queue::MAX_MESSAGE_BYTES,
+    })?)
 }
 
 /// Makes the topics; tries again while the queue is not there.

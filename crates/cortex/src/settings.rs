@@ -98,6 +98,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("kafka_properties", Kind::Map),
     ("topic_partitions", Kind::Number),
     ("topic_replication", Kind::Number),
+    ("max_message_bytes", Kind::Number),
     ("database_url", Kind::Text),
     ("grpc_listen", Kind::Text),
     ("http_listen", Kind::Text),
@@ -117,9 +118,19 @@ const KEYS: &[(&str, Kind)] = &[
     ("sweep_interval_ms", Kind::Number),
     ("look_back_days", Kind::Number),
     ("max_unfinished_files", Kind::Number),
+    ("most_attempts", Kind::Number),
+    ("stuck_after_ms", Kind::Number),
+    ("stall_limit_ms", Kind::Number),
+    ("lease_seconds", Kind::Number),
     ("chunk_rows", Kind::Number),
     ("chunk_bytes", Kind::Number),
     ("chunk_ms", Kind::Number),
+    ("max_row_bytes", Kind::Number),
+    ("max_columns", Kind::Number),
+    ("max_nesting", Kind::Number),
+    ("max_entries", Kind::Number),
+    ("max_expansion_ratio", Kind::Number),
+    ("expansion_floor_bytes", Kind::Number),
     ("log", Kind::Text),
     ("log_format", Kind::Text),
     ("otlp_endpoint", Kind::Text),
@@ -144,6 +155,9 @@ pub(crate) struct Settings {
     /// Their replication factor; -1 for the broker's default.
     #[serde(default = "default_replication")]
     pub topic_replication: i32,
+    /// The largest message, in bytes; topics are made to take it.
+    #[serde(default = "default_max_message_bytes")]
+    pub max_message_bytes: u32,
     /// The registry's database.
     pub database_url: Option<Secret>,
     /// Where the registry listens.
@@ -190,6 +204,18 @@ pub(crate) struct Settings {
     /// Files of one source that may be on the queue unfinished.
     #[serde(default = "default_max_unfinished")]
     pub max_unfinished_files: u32,
+    /// How long a source stays with a scanner that is not heard of.
+    #[serde(default = "default_lease")]
+    pub lease_seconds: u32,
+    /// Attempts at reading a file that may be lost in a row, by crashes or hangs, before it is set aside.
+    #[serde(default = "default_most_attempts")]
+    pub most_attempts: u32,
+    /// A file that is to be read and has not moved for so long is shown as stuck.
+    #[serde(default = "default_stuck_after")]
+    pub stuck_after_ms: u64,
+    /// A parser whose file has not moved for so long takes itself for hung, and ends.
+    #[serde(default = "default_stall_limit")]
+    pub stall_limit_ms: u64,
     /// Rows a transaction.
     #[serde(default = "default_chunk_rows")]
     pub chunk_rows: u64,
@@ -199,6 +225,24 @@ pub(crate) struct Settings {
     /// Time a transaction may stay open.
     #[serde(default = "default_chunk_ms")]
     pub chunk_ms: u64,
+    /// Bytes of one row, as it stands in the file.
+    #[serde(default = "default_row_bytes")]
+    pub max_row_bytes: usize,
+    /// Columns of a header, values of a JSON row.
+    #[serde(default = "default_columns")]
+    pub max_columns: usize,
+    /// Levels of JSON.
+    #[serde(default = "default_nesting")]
+    pub max_nesting: usize,
+    /// Entries of a zip.
+    #[serde(default = "default_entries")]
+    pub max_entries: usize,
+    /// How far content may expand, beyond the floor.
+    #[serde(default = "default_expansion_ratio")]
+    pub max_expansion_ratio: u64,
+    /// Bytes after decompression up to which any expansion is taken.
+    #[serde(default = "default_expansion_floor")]
+    pub expansion_floor_bytes: u64,
     /// A tracing filter, such as `info,scanner=debug`.
     #[serde(default = "default_log")]
     pub log: String,
@@ -258,6 +302,39 @@ fn default_look_back() -> u32 {
 }
 fn default_max_unfinished() -> u32 {
     1_000
+}
+fn default_max_message_bytes() -> u32 {
+    queue::MAX_MESSAGE_BYTES
+}
+fn default_lease() -> u32 {
+    30
+}
+fn default_most_attempts() -> u32 {
+    5
+}
+fn default_stuck_after() -> u64 {
+    900_000
+}
+fn default_stall_limit() -> u64 {
+    600_000
+}
+fn default_row_bytes() -> usize {
+    format::Limits::default().row_bytes
+}
+fn default_columns() -> usize {
+    format::Limits::default().columns
+}
+fn default_nesting() -> usize {
+    format::Limits::default().nesting
+}
+fn default_entries() -> usize {
+    format::Limits::default().zip_entries
+}
+fn default_expansion_ratio() -> u64 {
+    format::Limits::default().expansion_ratio
+}
+fn default_expansion_floor() -> u64 {
+    format::Limits::default().expansion_floor
 }
 fn default_chunk_rows() -> u64 {
     50_000

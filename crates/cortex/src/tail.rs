@@ -1,6 +1,7 @@
 //! `cortex tail`: the records of a topic as JSON lines.
 
 use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,19 +14,7 @@ use crate::role::kafka_queue;
 
 /// Reads the topic and prints until the end that the arguments set.
 pub(crate) fn run(args: &TailArgs) -> Result<()> {
-    let queue: Box<dyn Queue> = match &args.kafka {
-        Some(bootstrap) => Box::new(kafka_queue(bootstrap, Default::default(), -1)?),
-        None => {
-            let path = args.data_dir.join("queue.db");
-            if !path.exists() {
-                bail!(
-                    "{} does not exist: give --kafka HOST:PORT, or the --data-dir of a `cortex dev`",
-                    path.display()
-                );
-            }
-            Box::new(queue::embedded::EmbeddedQueue::open(&path)?)
-        }
-    };
+    let queue = queue(args.kafka.as_deref(), &args.data_dir)?;
     let start = if args.from_beginning { Start::Beginning } else { Start::End };
     let mut reader = queue.reader(&args.topic, start)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
@@ -49,6 +38,21 @@ pub(crate) fn run(args: &TailArgs) -> Result<()> {
     }
     let _ = out.flush();
     Ok(())
+}
+
+/// Kafka where it is given, else the queue in the data folder of a `cortex dev`.
+pub(crate) fn queue(kafka: Option<&str>, data_dir: &Path) -> Result<Box<dyn Queue>> {
+    if let Some(bootstrap) = kafka {
+        return Ok(Box::new(kafka_queue(bootstrap)?));
+    }
+    let path = data_dir.join("queue.db");
+    if !path.exists() {
+        bail!(
+            "{} does not exist: give --kafka HOST:PORT, or the --data-dir of a `cortex dev`",
+            path.display()
+        );
+    }
+    Ok(Box::new(queue::embedded::EmbeddedQueue::open(&path)?))
 }
 
 /// One message as a line.

@@ -26,6 +26,8 @@ pub struct FileFacts {
     pub folder_date: String,
     /// The columns of the source's last file; empty where not known.
     pub last_columns: Vec<String>,
+    /// The most bytes that a record and its key may have together, so that the queue takes them; none: any.
+    pub most_bytes: Option<usize>,
 }
 
 /// What became of an item of a file.
@@ -152,7 +154,18 @@ impl FileChecker {
             Item::Row(row) => row,
         };
         let Some(rows) = &mut self.rows else { return Err(headless()) };
-        if let Err(refusal) = rows.check_watched(row, out, &mut self.watch) {
+        let envelope = out.len();
+        let checked = rows.check_watched(row, out, &mut self.watch).and_then(|()| {
+            match self.facts.most_bytes {
+                Some(most) if out.len() + rows.key().len() > most => {
+                    let bytes = out.len() + rows.key().len();
+                    out.truncate(envelope);
+                    Err(Refusal::record_too_large(bytes, most))
+                }
+                _ => Ok(()),
+            }
+        });
+        if let Err(refusal) = checked {
             self.count_refusal(refusal.code);
             let (at, raw) = (row.at, row.raw);
             return Ok(Checked::Refused(RefusedRow { at, refusal, raw, raw_truncated: false }));

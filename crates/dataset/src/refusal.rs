@@ -46,6 +46,16 @@ impl Refusal {
         }
     }
 
+    /// A record that the queue does not take.
+    pub(crate) fn record_too_large(bytes: usize, most: usize) -> Self {
+        Self {
+            code: "row_too_large",
+            column: String::new(),
+            reason: format!("its record has {bytes} bytes, with the names of its columns; at most {most} are taken"),
+            advice: "shorten the row's values or the names of its columns, or leave columns out",
+        }
+    }
+
     /// A column that the schema does not name, which has the name of one that is read from another header.
     pub(crate) fn taken(of: &Column) -> Self {
         let (name, header) = (cut(&of.name), cut(of.header()));

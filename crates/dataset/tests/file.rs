@@ -2,12 +2,36 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::io::Cursor;
+
 use dataset::{Checked, DatasetKind, FileChecker, FileFacts, Schema, Warning};
 use format::{Limits, Rows};
 use records::queue::Counters;
 
 /// 2026-11-23T12:00:00Z
 const NOW: i64 = 1_795_435_200;
+
+#[test]
+fn a_row_whose_record_the_queue_would_not_take_is_refused_and_the_next_is_read() {
+    let text = format!("user_id,timestamp,type,note\nu1,2026-11-23,view,{}\nu2,2026-11-23,view,short\n", "x".repeat(900));
+    let mut rows = Rows::open(Box::new(Cursor::new(text.into_bytes())), "e.csv", Limits::default()).unwrap();
+    let facts = FileFacts { most_bytes: Some(500), ..facts() };
+    let mut checker = FileChecker::new(Schema::default_for(DatasetKind::EVENTS), facts);
+    let mut record = b"envelope".to_vec();
+    let mut codes = Vec::new();
+    while let Some(item) = rows.next().unwrap() {
+        record.truncate(8);
+        match checker.check(&item, &mut record).unwrap() {
+            Checked::Refused(row) => codes.push((row.at.row, row.refusal.code)),
+            Checked::Accepted { .. } => codes.push((0, "accepted")),
+            Checked::Columns => continue,
+        }
+        // Nothing of the refused row's record is left behind the envelope.
+        assert!(record.len() < 500);
+    }
+    assert_eq!(codes, [(1, "row_too_large"), (0, "accepted")]);
+    assert_eq!((checker.totals().accepted, checker.totals().rejected), (1, 1));
+}
 
 fn facts() -> FileFacts {
     FileFacts { now: NOW, folder_date: "2026-11-23".to_owned(), ..FileFacts::default() }

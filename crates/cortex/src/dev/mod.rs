@@ -150,7 +150,7 @@ impl Part {
 
 async fn open_queue(args: &DevArgs, dir: &DataDir, shutdown: &CancellationToken) -> Result<Arc<dyn Queue>> {
     let queue: Arc<dyn Queue> = match &args.kafka {
-        Some(bootstrap) => Arc::new(kafka_queue(bootstrap, BTreeMap::new(), -1)?),
+        Some(bootstrap) => Arc::new(kafka_queue(bootstrap)?),
         None => {
             let path = dir.join("queue.db");
             Arc::new(tokio::task::spawn_blocking(move || EmbeddedQueue::open(&path)).await??)
