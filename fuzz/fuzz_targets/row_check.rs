@@ -35,6 +35,7 @@ fuzz_target!(|data: &[u8]| {
         now: 1_795_428_307,
         folder_date: "2026-11-23".to_owned(),
         last_columns: vec!["user_id".to_owned(), "gone".to_owned()],
+        most_bytes: Some(4096),
     };
     let Ok(mut rows) = Rows::open(Box::new(Cursor::new(text.to_vec())), name, fuzz::limits()) else { return };
     let mut checker = FileChecker::new(schema.clone(), facts);

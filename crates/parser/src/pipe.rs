@@ -62,12 +62,24 @@ enum RowsEnd {
     Revoked,
 }
 
-/// Failed tries at the message in hand.
+/// Failed tries at the message in hand, or at one that was before it in the chunk.
 #[derive(Default)]
 struct Tries {
     object: u32,
-    panics: u32,
     any: u32,
+    /// The message that panicked last, and how often.
+    panics: Option<(i64, u32)>,
+}
+
+impl Tries {
+    /// Counts a panic against its message, and no other.
+    fn panicked(&mut self, offset: i64) {
+        self.panics = Some((offset, self.panics_of(offset) + 1));
+    }
+
+    fn panics_of(&self, offset: i64) -> u32 {
+        self.panics.filter(|(at, _)| *at == offset).map_or(0, |(_, panics)| panics)
+    }
 }
 
 /// What a lane has beside its queue.
@@ -105,7 +117,8 @@ impl Pipe {
                     if alone || hand.chunk.is_full() || hand.chunk.is_due() {
                         hand.chunk.commit(lane)?;
                     }
-                    hand.tries = Tries::default();
+                    // A panic stays known while files before its own are read again.
+                    hand.tries = Tries { panics: hand.tries.panics, ..Tries::default() };
                     hand.turn = None;
                 }
                 Err(PipeError::Queue(QueueError::Aborted(reason))) => {
@@ -115,7 +128,9 @@ impl Pipe {
                 Err(PipeError::Queue(error)) => return Err(error),
                 Err(error) => {
                     hand.tries.object += u32::from(matches!(error, PipeError::Object(_)));
-                    hand.tries.panics += u32::from(matches!(error, PipeError::Panicked(_)));
+                    if matches!(error, PipeError::Panicked(_)) {
+                        hand.tries.panicked(incoming.offset);
+                    }
                     warn!(partition = lane.partition(), offset = incoming.offset, %error, "trying again");
                     self.again(lane, &mut hand)?;
                 }
@@ -151,7 +166,7 @@ impl Pipe {
         incoming: &Incoming,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Option<Received>, PipeError> {
-        let attempt = format!("{}/{}", self.process, hand.tries.panics);
+        let attempt = format!("{}/{}", self.process, hand.tries.panics_of(incoming.offset));
         let received = self.claim(lane.topic(), incoming, checkpoint, &attempt, false)?;
         let Received::Owned(claimed, lost @ 1..) = received else { return Ok(Some(received)) };
         warn!(key = claimed.object.object_key, lost, "attempts at this file were lost; it is read alone");

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
+use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::KafkaConfig;
@@ -231,10 +231,8 @@ impl Lane for KafkaLane {
 
     fn abort(&mut self) -> Result<()> {
         if self.in_transaction {
-            // What is not delivered never will be; its reports must be served, or the abort would wait for them for ever.
-            self.producer.purge(PurgeConfig::default().queue().inflight());
-            self.producer.flush(CALL).map_err(|error| self.failed(error))?;
-            self.retried(|left| self.producer.abort_transaction(left))?;
+            // It purges what is not delivered, and waits for the reports of that, which are served in between.
+            self.retried(|left| self.producer.abort_transaction(left.min(SLICE)))?;
             self.in_transaction = false;
         }
         self.rewind()

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -16,8 +17,21 @@ use crate::{Incoming, QueueError, Reader, Result, Start};
 /// The group that readers name and never join: librdkafka asks for one.
 const GROUP: &str = "cortex-reader";
 
+/// Does not log the end of a partition, which librdkafka tells as an error and the reader asks for.
+struct EndsAreNoErrors;
+
+impl ClientContext for EndsAreNoErrors {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!(%error, reason, "the reader's client");
+        }
+    }
+}
+
+impl ConsumerContext for EndsAreNoErrors {}
+
 pub(super) struct KafkaReader {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<EndsAreNoErrors>,
     topic: String,
     positions: BTreeMap<i32, Offset>,
     /// Partitions whose end was met since the reader was opened.
@@ -26,7 +40,8 @@ pub(super) struct KafkaReader {
 
 impl KafkaReader {
     pub(super) fn new(config: &KafkaConfig, topic: &str, start: &Start) -> Result<Self> {
-        let consumer: BaseConsumer = config.consumer(GROUP).create().map_err(failed)?;
+        let consumer: BaseConsumer<EndsAreNoErrors> =
+            config.consumer(GROUP).create_with_context(EndsAreNoErrors).map_err(failed)?;
         let mut positions = BTreeMap::new();
         for partition in partitions(&consumer, topic)? {
             let position = match start {
@@ -96,7 +111,7 @@ impl Reader for KafkaReader {
 }
 
 /// The topic's partitions.
-pub(super) fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>> {
+pub(super) fn partitions<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str) -> Result<Vec<i32>> {
     let metadata = consumer.fetch_metadata(Some(topic), CALL).map_err(failed)?;
     let found = metadata.topics().iter().find(|one| one.name() == topic);
     let partitions: Vec<i32> = found
