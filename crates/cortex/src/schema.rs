@@ -1,5 +1,6 @@
 //! `cortex schema`: proposed from files, and compared with the version before.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::args::SchemaCommand;
 use crate::validate::content::Contents;
+use crate::validate::report::printable;
 use crate::validate::{input, schema};
 use crate::{UsageError, print};
 
@@ -32,7 +34,9 @@ pub(crate) async fn run(command: SchemaCommand) -> Result<ExitCode> {
 /// Looks at every file; one that cannot be read to its end is told, and what came before counts.
 fn propose(mut proposer: Proposer, files: &[PathBuf], most: u64, runtime: Handle) -> Result<Proposal> {
     let contents = Contents::new(runtime);
-    for input in input::all(files) {
+    let inputs = input::all(files);
+    input::check(&inputs)?;
+    for input in inputs {
         let name = input.name();
         let content = contents.of(&input).map_err(|missing| anyhow::anyhow!("{name}: {}", missing.reason))?;
         let object = content.object().with_context(|| name.clone())?;
@@ -45,10 +49,21 @@ fn propose(mut proposer: Proposer, files: &[PathBuf], most: u64, runtime: Handle
             Ok(())
         });
         if let Err(error) = read {
-            eprintln!("{name}: {error}");
+            tell(&format!("{name}: {error}"));
         }
     }
-    Ok(proposer.propose()?)
+    let proposal = proposer.propose()?;
+    anyhow::ensure!(
+        !proposal.columns.is_empty(),
+        "no file has a column: there is nothing to propose a schema from"
+    );
+    Ok(proposal)
+}
+
+/// Writes a line to standard error, in which a file's own bytes do not steer the terminal. A reader that has gone is no
+/// error.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printable(line));
 }
 
 fn show(proposal: &Proposal, json: bool) -> Result<()> {
@@ -58,7 +73,7 @@ fn show(proposal: &Proposal, json: bool) -> Result<()> {
         print(&all.to_string());
         return Ok(());
     }
-    eprintln!("{:<32} {:<24} {:<12} {:>6}  EXAMPLES", "HEADER", "COLUMN", "TYPE", "NULL");
+    tell(&format!("{:<32} {:<24} {:<12} {:>6}  EXAMPLES", "HEADER", "COLUMN", "TYPE", "NULL"));
     for column in &proposal.columns {
         let of = column.column_type.map_or("", |of| of.word());
         let note = if column.note.is_empty() { String::new() } else { format!("  ({})", column.note) };
@@ -66,13 +81,13 @@ fn show(proposal: &Proposal, json: bool) -> Result<()> {
         let nulls = column.null_share * 100.0;
         let (header, name) =
             (column.header.escape_debug().to_string(), column.name.escape_debug().to_string());
-        eprintln!("{header:<32} {name:<24} {of:<12} {nulls:>5.1}%  {}{note}", examples.join(", "));
+        tell(&format!("{header:<32} {name:<24} {of:<12} {nulls:>5.1}%  {}{note}", examples.join(", ")));
     }
     for column in &proposal.missing {
-        eprintln!("no header seems to be the required column {column:?}: name it with `from`");
+        tell(&format!("no header seems to be the required column {column:?}: name it with `from`"));
     }
     if proposal.cut {
-        eprintln!("there are more columns than 4096; the rest was not looked at");
+        tell("there are more columns than 4096; the rest was not looked at");
     }
     print(&serde_json::to_string_pretty(&proposal.schema)?);
     Ok(())

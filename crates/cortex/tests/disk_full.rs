@@ -21,7 +21,8 @@ impl SmallDisk {
     fn new(megabytes: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let size = format!("size={megabytes}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir.path()).status();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir.path()).status();
         assert!(mounted.unwrap().success());
         Self(dir)
     }
@@ -107,7 +108,9 @@ fn a_full_disk_is_told_and_nothing_is_lost_once_there_is_room() {
     std::fs::write(folder.join("large.csv"), text).unwrap();
 
     let said = || std::fs::read_to_string(&log_path).unwrap_or_default();
-    until("the full disk to be told", || said().contains("disk is full") || said().contains("disk I/O error"));
+    until("the full disk to be told", || {
+        said().contains("disk is full") || said().contains("disk I/O error")
+    });
     std::thread::sleep(Duration::from_secs(3));
     assert!(running.0.try_wait().unwrap().is_none(), "it ended: {}", said());
     std::fs::remove_file(disk.path().join("ballast")).unwrap();
@@ -115,7 +118,10 @@ fn a_full_disk_is_told_and_nothing_is_lost_once_there_is_room() {
     let files = || json_lines(cortex(&["source", "files", &source, "--json"], &dir));
     until("the file to be read", || files().iter().any(|file| file.get("finish_time").is_some()));
     let file = files().remove(0);
-    assert_eq!((&file["state"], &file["accepted"]), (&Value::from("FILE_STATE_ACCEPTED"), &Value::from(ROWS.to_string())));
+    assert_eq!(
+        (&file["state"], &file["accepted"]),
+        (&Value::from("FILE_STATE_ACCEPTED"), &Value::from(ROWS.to_string()))
+    );
     let audit = cortex(&["audit", &source, "--json"], &dir).output().unwrap();
     assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
     let found: Value = serde_json::from_slice(&audit.stdout).unwrap();

@@ -16,7 +16,7 @@ fn says(arguments: &[&str], expected: &str) {
         .current_dir(folder())
         .args(["validate", "--dataset", "events"])
         .args(arguments)
-        .arg("2026-11-23")
+        .arg("2023-11-23")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));

@@ -43,3 +43,24 @@ fn a_breaking_change_is_told_and_leaves_with_1() {
     assert_eq!(cortex(dir.path(), &["schema", "check", "2.json", "1.json"]).status.code(), Some(0));
     assert_eq!(cortex(dir.path(), &["schema", "check", "1.json", "absent.json"]).status.code(), Some(64));
 }
+
+#[test]
+fn nothing_is_proposed_from_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("empty.csv"), "").unwrap();
+    let output = cortex(dir.path(), &["schema", "propose", "--dataset=events", "empty.csv"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{said}");
+    assert!(said.contains("empty_file") && said.contains("nothing to propose"), "{said}");
+}
+
+#[test]
+fn a_file_does_not_steer_the_terminal_of_whoever_asks_for_a_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.csv"), "a\u{1b}[31m,b,b\n1,2,3\n").unwrap();
+    std::fs::write(dir.path().join("b.csv"), "user_id,x\u{1b}[31m\nu,\u{1b}[31m\n").unwrap();
+    let output = cortex(dir.path(), &["schema", "propose", "--dataset=attributes", "a.csv", "b.csv"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("duplicate_column") && said.contains("STRING"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+}

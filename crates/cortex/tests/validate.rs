@@ -3,14 +3,17 @@
 // Functions beside the tests are part of them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
 const HEADER: &str = "user_id,timestamp,type\n";
-const VALID: &str = "u1,2026-11-23T10:00:00Z,view\n";
+const VALID: &str = "u1,2025-11-23T10:00:00Z,view\n";
 const INVALID: &str = "u2,soon,view\n";
 
 fn validate(arguments: &[&str]) -> Command {
@@ -81,9 +84,9 @@ fn the_exit_status_is_that_of_the_worst_file() {
 fn json_is_one_object_a_file() {
     let folder = Folder::new();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(format!("{HEADER}{VALID}{INVALID}{INVALID}u,2026-11-23\n").as_bytes()).unwrap();
-    let some = folder.put("2026-11-23/some.csv.gz", gzip.finish().unwrap());
-    let refused = folder.put("2026-11-23/refused.json", "[1");
+    gzip.write_all(format!("{HEADER}{VALID}{INVALID}{INVALID}u,2025-11-23\n").as_bytes()).unwrap();
+    let some = folder.put("2025-11-23/some.csv.gz", gzip.finish().unwrap());
+    let refused = folder.put("2025-11-23/refused.json", "[1");
     let output = validate(&["--dataset=EVENTS", "--json", &some, &refused]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let found = reports(&output);
@@ -104,7 +107,7 @@ fn json_is_one_object_a_file() {
 fn people_are_told_where_what_and_what_to_do() {
     let folder = Folder::new();
     let rows = INVALID.repeat(5);
-    let some = folder.put("2026-11-23/some.csv", format!("{HEADER}{VALID}{rows}u3,1999-01-01,a\u{1b}[31m\n"));
+    let some = folder.put("2025-11-23/some.csv", format!("{HEADER}{VALID}{rows}u3,1999-01-01,a\u{1b}[31m\n"));
     let output = validate(&["--dataset", "events", &some]).output().unwrap();
     let text = stdout(&output);
     let lines: Vec<&str> = text.lines().collect();
@@ -176,15 +179,15 @@ fn a_file_is_rejected_whole_where_that_is_asked_for() {
 #[test]
 fn folders_are_read_to_their_ends_and_columns_compared_from_file_to_file() {
     let folder = Folder::new();
-    folder.put("in/2026-11-22/a.csv", format!("{HEADER}{VALID}"));
-    folder.put("in/2026-11-23/deep/b.csv", "user_id,timestamp,type,price\nu,2026-11-23,view,1\n");
+    folder.put("in/2025-11-22/a.csv", format!("{HEADER}{VALID}"));
+    folder.put("in/2025-11-23/deep/b.csv", "user_id,timestamp,type,price\nu,2025-11-23,view,1\n");
     folder.put("in/.hidden", "x");
     folder.put("in/_SUCCESS", "");
     let path = folder.path("in");
     let output = validate(&["--dataset=events", "--json", path.to_str().unwrap()]).output().unwrap();
     let found = reports(&output);
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[1]["file"].as_str().unwrap().ends_with("in/2026-11-23/deep/b.csv"));
+    assert!(found[1]["file"].as_str().unwrap().ends_with("in/2025-11-23/deep/b.csv"));
     assert_eq!(found[1]["warnings"], json!({ "column_appeared": 1 }));
     assert_eq!(found[1]["warning_examples"][0]["column"], "price");
 
@@ -195,7 +198,7 @@ fn folders_are_read_to_their_ends_and_columns_compared_from_file_to_file() {
 #[test]
 fn a_schema_file_says_what_rows_must_be() {
     let folder = Folder::new();
-    let file = folder.put("a.csv", "customer,timestamp,type,price\nu,2026-11-23,view,free\n");
+    let file = folder.put("a.csv", "customer,timestamp,type,price\nu,2025-11-23,view,free\n");
     let columns =
         r#""columns": [{"name": "user_id", "from": "customer"}, {"name": "price", "type": "NUMBER"}]"#;
     let whole = folder.put("whole.json", format!(r#"{{"dataset": "EVENTS", {columns}}}"#));
@@ -248,7 +251,7 @@ fn a_gigabyte_is_read_in_bounded_memory() {
     let rows = 10_000;
     let field = "x".repeat(100 << 10);
     for row in 0..rows {
-        gzip.write_all(format!("u{row},2026-11-23T10:00:00Z,{field}\n").as_bytes()).unwrap();
+        gzip.write_all(format!("u{row},2025-11-23T10:00:00Z,{field}\n").as_bytes()).unwrap();
     }
     gzip.finish().unwrap().flush().unwrap();
     let output = validate(&["--dataset=events", "--json"])
@@ -260,6 +263,218 @@ fn a_gigabyte_is_read_in_bounded_memory() {
     assert_eq!(output.0["accepted"], rows, "{}", output.0);
     // The program itself, its runtime and its threads, and what a file may use.
     assert!(output.1 < 128 << 10, "{} KiB at most", output.1);
+}
+
+#[test]
+fn what_is_read_is_never_written_over() {
+    let folder = Folder::new();
+    let text = format!("{HEADER}{VALID}");
+    let file = folder.put("d/a.csv", &text);
+    let schema = folder.put("schema.json", r#"{"dataset": "EVENTS"}"#);
+    std::fs::hard_link(&file, folder.path("hard.csv")).unwrap();
+    std::os::unix::fs::symlink(&file, folder.path("soft.csv")).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = validate(&["--schema", "schema.json"]);
+        command.current_dir(folder.path("")).args(arguments);
+        command
+    };
+    let refused = |output: Output, what: &[&str]| {
+        assert_eq!(output.status.code(), Some(64), "{what:?}: {}", stdout(&output));
+        assert!(stderr(&output).contains("written over"), "{what:?}: {}", stderr(&output));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "{what:?}");
+    };
+    for arguments in [
+        ["--records", "d/a.csv", "d"],
+        ["--rejects", "d/a.csv", "."],
+        ["--records", "./d/../d/a.csv", "d/a.csv"],
+        ["--records", "hard.csv", "d"],
+        ["--rejects", "soft.csv", "d"],
+        ["--records", "d/a.csv", "soft.csv"],
+        ["--records", "./schema.json", "d"],
+        ["--records", "./absent.csv", "absent.csv"],
+    ] {
+        refused(run(&arguments).output().unwrap(), &arguments);
+    }
+    assert!(!folder.path("absent.csv").exists());
+    assert!(std::fs::read_to_string(&schema).unwrap().contains("EVENTS"));
+    let stdin = run(&["--records", "d/a.csv", "-"]).stdin(File::open(&file).unwrap()).output().unwrap();
+    refused(stdin, &["- from the file"]);
+    let appended = File::options().append(true).open(&file).unwrap();
+    let output = run(&["--records", "-", "d"]).stdout(appended).stderr(Stdio::piped()).output().unwrap();
+    refused(output, &["standard output to the file"]);
+
+    let output = run(&["--records", "new.jsonl", "--rejects", "./new.jsonl", "d"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(64), "two outputs in one file");
+    assert!(stderr(&output).contains("the same file"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_output_in_the_folder_that_is_read_is_no_input_of_the_same_run() {
+    let folder = Folder::new();
+    folder.put("d/a.csv", format!("{HEADER}{VALID}"));
+    let run = || {
+        let mut command = validate(&["--dataset=events", "--records", "d/out.jsonl", "--json", "d"]);
+        command.current_dir(folder.path("")).output().unwrap()
+    };
+    let output = run();
+    assert_eq!((output.status.code(), reports(&output).len()), (Some(0), 1), "{}", stderr(&output));
+    let written = std::fs::read_to_string(folder.path("d/out.jsonl")).unwrap();
+    assert_eq!(written.lines().count(), 1);
+    assert_eq!(run().status.code(), Some(64), "the next run finds it among its inputs");
+    assert_eq!(std::fs::read_to_string(folder.path("d/out.jsonl")).unwrap(), written);
+}
+
+/// Runs on a terminal of its own; gives what the terminal showed.
+fn on_a_terminal(folder: &Folder, arguments: &str) -> String {
+    let command = format!("stty cols 100 rows 24; {} validate {arguments}", env!("CARGO_BIN_EXE_cortex"));
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .current_dir(folder.path(""))
+        .stdin(Stdio::null())
+        .output()
+        .expect("script, of util-linux");
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn progress_is_drawn_on_a_terminal_and_nowhere_else() {
+    let folder = Folder::new();
+    let text = format!("{HEADER}{}", VALID.repeat(1_000));
+    folder.put("a.csv", &text);
+    folder.put("b.csv", &text);
+    let drawn = |shown: &str| shown.contains('█') || shown.contains('░');
+    let size = format!("{:.2} KiB", text.len() as f64 / 1024.0);
+
+    let shown = on_a_terminal(&folder, "--dataset events a.csv b.csv");
+    assert!(drawn(&shown) && shown.contains("1/2 a.csv") && shown.contains("2/2 b.csv"), "{shown:?}");
+    assert!(shown.contains(&size), "how large the file is: {shown:?}");
+    assert!(shown.contains("a.csv: ACCEPTED, csv, 1000 rows"), "{shown:?}");
+    let last = shown.rsplit('\r').find(|line| !line.trim().is_empty()).unwrap();
+    assert!(last.contains("2 files: 2 ACCEPTED") && !drawn(last), "the bar is gone at the end: {shown:?}");
+
+    let shown = on_a_terminal(&folder, "--dataset events --json a.csv > out.jsonl");
+    assert!(drawn(&shown), "it stands on standard error: {shown:?}");
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path("out.jsonl")).unwrap()).unwrap();
+    assert_eq!(report["accepted"], 1_000);
+
+    let shown = on_a_terminal(&folder, "--dataset events a.csv 2> err.txt");
+    assert!(!drawn(&shown) && shown.contains("ACCEPTED"), "{shown:?}");
+    assert_eq!(std::fs::read_to_string(folder.path("err.txt")).unwrap(), "", "none in a file");
+}
+
+/// The status where standard output is a pipe that no one reads.
+fn unread(arguments: &[&str]) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = validate(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    (output.status.code(), stderr(&output))
+}
+
+#[test]
+fn a_reader_that_has_gone_is_told_from_files_that_are_valid() {
+    let folder = Folder::new();
+    let some = folder.put("some.csv", format!("{HEADER}{VALID}{INVALID}"));
+    let many = folder.put("many.csv", format!("{HEADER}{}", VALID.repeat(10_000)));
+    assert_eq!(unread(&["--dataset=events", &some]), (Some(1), String::new()), "all was read");
+    assert_eq!(unread(&["--dataset=events", &many, &some]), (Some(74), String::new()), "one was not");
+    let (status, _) = unread(&["--dataset=events", "--records=-", &many]);
+    assert_eq!(status, Some(74), "not to its end");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let folder = Folder::new();
+    let file = folder.put("a.csv", format!("{HEADER}{VALID}"));
+    let absent = folder.path("absent/out.jsonl").to_str().unwrap().to_owned();
+    for (output, status) in [("/dev/full", 74), (absent.as_str(), 64)] {
+        let done = validate(&["--dataset=events", "--records", output, &file]).output().unwrap();
+        assert_eq!(done.status.code(), Some(status), "{output}");
+        assert!(stderr(&done).contains(&format!("{output} cannot be written")), "{}", stderr(&done));
+    }
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let done = validate(&["--dataset=events", &file]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(done.status.code(), Some(74));
+    assert!(stderr(&done).contains("standard output cannot be written"), "{}", stderr(&done));
+}
+
+#[test]
+fn what_cannot_be_read_in_a_folder_is_told_and_the_rest_is_read() {
+    let folder = Folder::new();
+    folder.put("d/b.csv", format!("{HEADER}{VALID}"));
+    folder.put("d/z.csv", format!("{HEADER}{VALID}"));
+    std::os::unix::fs::symlink("nowhere", folder.path("d/a.csv")).unwrap();
+    let made = Command::new("mkfifo").arg(folder.path("d/pipe.csv")).status().unwrap();
+    assert!(made.success());
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    let paths = ["d", "empty"].map(|name| folder.path(name).to_str().unwrap().to_owned());
+    let output = validate(&["--dataset=events", "--json", &paths[0], &paths[1]]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let found: Vec<(Value, Value)> =
+        reports(&output).iter().map(|one| (one["accepted"].clone(), one["error"]["code"].clone())).collect();
+    let (valid, none) = ((json!(1), Value::Null), (json!(0), json!("not_found")));
+    assert_eq!(found, [none.clone(), valid.clone(), none.clone(), valid, none], "{}", stdout(&output));
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_that_of_a_file_as_any_other() {
+    let folder = Folder::new();
+    let path = folder.path("").join(OsStr::from_bytes(b"2025-11-23/caf\xe9.csv"));
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, format!("{HEADER}{VALID}")).unwrap();
+    for argument in [path.clone(), folder.path("2025-11-23")] {
+        let output = validate(&["--dataset=events", "--json"]).arg(argument).output().unwrap();
+        let report = &reports(&output)[0];
+        assert_eq!((output.status.code(), &report["accepted"]), (Some(0), &json!(1)), "{report}");
+        assert!(report["file"].as_str().unwrap().ends_with("2025-11-23/caf\u{fffd}.csv"), "{report}");
+    }
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_read_twice_and_standard_input_cannot_be() {
+    let folder = Folder::new();
+    let file = folder.put("a.csv", format!("{HEADER}{VALID}"));
+    let output = validate(&["--dataset=events", "--json", &file, &file]).output().unwrap();
+    let accepted: Vec<Value> = reports(&output).iter().map(|one| one["accepted"].clone()).collect();
+    assert_eq!(accepted, [1, 1]);
+    let output = validate(&["--dataset=events", "-", &file, "-"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(stderr(&output).contains("standard input"), "{}", stderr(&output));
+}
+
+#[test]
+fn columns_are_compared_with_the_last_file_of_which_they_are_known() {
+    let folder = Folder::new();
+    folder.put("d/a.csv", "user_id,timestamp,type,price\nu,2025-11-23,view,1\n");
+    folder.put("d/b.json", r#"[{"user_id":"u","timestamp":1,"type":"t"}, "#);
+    folder.put("d/c.csv", format!("{HEADER}{VALID}"));
+    let output =
+        validate(&["--dataset=events", "--json", folder.path("d").to_str().unwrap()]).output().unwrap();
+    let found = reports(&output);
+    assert_eq!(found[1]["outcome"], "INCOMPLETE", "{}", found[1]);
+    assert_eq!(found[2]["warnings"], json!({ "column_vanished": 1 }), "{}", found[2]);
+}
+
+#[test]
+fn what_is_wrong_with_a_schema_is_told_where_it_stands() {
+    let folder = Folder::new();
+    let file = folder.put("a.csv", format!("{HEADER}{VALID}"));
+    for (text, said) in [
+        ("{\n\"columns\": [],\n\"colums\": []}", "line 3 column"),
+        ("{\"columns\": [],\n\"columns\": []}", "duplicate field `columns`"),
+        ("{", "line 1 column 1"),
+    ] {
+        let schema = folder.put("schema.json", text);
+        let output = validate(&["--dataset=events", "--schema", &schema, &file]).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{text}");
+        assert!(stderr(&output).contains(said), "{text}: {}", stderr(&output));
+    }
+    for text in ["{}", " {\n}", "{\"columns\": []}"] {
+        let schema = folder.put("schema.json", text);
+        let output = validate(&["--dataset=events", "--schema", &schema, &file]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}: {}", stderr(&output));
+    }
 }
 
 /// The report, and the most memory that was in use, in KiB, as the kernel counts it.

@@ -44,11 +44,13 @@ impl Contents {
             Input::Stdin => Ok(spooled(io::stdin().lock())?),
             Input::Path(path) => Ok(local(path)?),
             Input::Object { bucket, key } => Ok(self.object(bucket, key)?),
-            Input::Unusable { reason, .. } => Err(NotFound {
-                code: "not_found",
-                reason: reason.clone(),
-                advice: "name files, folders with files in them, s3://BUCKET/KEY or -".to_owned(),
-            }),
+            Input::Unusable { code, reason, .. } => {
+                let advice = match *code {
+                    "access_denied" => "allow reading it",
+                    _ => "name files, folders with files in them, s3://BUCKET/KEY or -",
+                };
+                Err(NotFound { code, reason: reason.clone(), advice: advice.to_owned() })
+            }
         }
     }
 
@@ -106,6 +108,9 @@ impl From<io::Error> for NotFound {
         let (code, advice) = match error.kind() {
             io::ErrorKind::NotFound => ("not_found", "look at the path"),
             io::ErrorKind::PermissionDenied => ("access_denied", "allow reading it"),
+            io::ErrorKind::StorageFull => {
+                ("unavailable", "set TMPDIR to a folder that has room for all of it")
+            }
             _ => ("unavailable", "see whether it can be read, and try again"),
         };
         Self { code, reason: error.to_string(), advice: advice.to_owned() }

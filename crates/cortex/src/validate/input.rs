@@ -1,8 +1,11 @@
 //! What the arguments name: files, folders, objects, standard input.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
+
+use crate::UsageError;
 
 /// A file to be checked.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub(crate) enum Input {
     /// It cannot be one; why not.
     Unusable {
         name: String,
+        /// `not_found` or `access_denied`
+        code: &'static str,
         reason: String,
     },
 }
@@ -46,6 +51,14 @@ pub(crate) fn all(arguments: &[PathBuf]) -> Vec<Input> {
     arguments.iter().flat_map(|argument| of(argument)).collect()
 }
 
+/// Refuses what cannot be read as often as it is named.
+pub(crate) fn check(inputs: &[Input]) -> Result<(), UsageError> {
+    if inputs.iter().filter(|input| **input == Input::Stdin).count() > 1 {
+        return Err(UsageError("- stands twice; standard input can be read once".to_owned()));
+    }
+    Ok(())
+}
+
 fn of(argument: &Path) -> Vec<Input> {
     if argument == Path::new("-") {
         return vec![Input::Stdin];
@@ -61,18 +74,26 @@ fn of(argument: &Path) -> Vec<Input> {
         .filter_entry(|entry| entry.depth() == 0 || !is_left_alone(entry))
         .filter_map(|entry| match entry {
             Ok(entry) if entry.file_type().is_dir() => None,
-            Ok(entry) => Some(Input::Path(entry.into_path())),
-            Err(error) => {
-                let path = error.path().unwrap_or(argument).to_string_lossy().into_owned();
-                Some(Input::Unusable { name: path, reason: error.to_string() })
-            }
+            Ok(entry) if entry.file_type().is_file() => Some(Input::Path(entry.into_path())),
+            // To open a pipe is to wait for its writer.
+            Ok(entry) => Some(unusable(entry.path(), "not_found", "it is neither a file nor a folder")),
+            Err(error) => Some(unreadable(argument, &error)),
         })
         .collect();
     if found.is_empty() {
-        let name = argument.to_string_lossy().into_owned();
-        return vec![Input::Unusable { name, reason: "the folder holds no file".to_owned() }];
+        return vec![unusable(argument, "not_found", "the folder holds no file")];
     }
     found
+}
+
+fn unreadable(folder: &Path, error: &walkdir::Error) -> Input {
+    let denied = error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    let code = if denied { "access_denied" } else { "not_found" };
+    unusable(error.path().unwrap_or(folder), code, &error.to_string())
+}
+
+fn unusable(path: &Path, code: &'static str, reason: &str) -> Input {
+    Input::Unusable { name: path.to_string_lossy().into_owned(), code, reason: reason.to_owned() }
 }
 
 fn object(address: &str) -> Input {
@@ -82,6 +103,7 @@ fn object(address: &str) -> Input {
         }
         _ => Input::Unusable {
             name: format!("s3://{address}"),
+            code: "not_found",
             reason: "it names no object: the form is s3://BUCKET/KEY".to_owned(),
         },
     }

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use parser::{Rejected, Sink};
 
+use super::identity::Identity;
+use super::input::Input;
 use super::report::Found;
 use crate::UsageError;
 use crate::args::ValidateArgs;
@@ -18,15 +19,18 @@ pub(crate) struct Outputs {
     stdout_is_taken: bool,
 }
 
-type Lines = BufWriter<Box<dyn Write + Send>>;
+struct Lines {
+    /// For people.
+    name: String,
+    out: BufWriter<Box<dyn Write + Send>>,
+}
 
-/// Refuses outputs that would be mixed up with each other or written over an input.
-pub(crate) fn check(args: &ValidateArgs) -> Result<(), UsageError> {
-    let stdout = |path: &Option<std::path::PathBuf>| path.as_deref() == Some(Path::new("-"));
+/// Refuses outputs that would be mixed up with each other or written over what is read.
+pub(crate) fn check(args: &ValidateArgs, inputs: &[Input]) -> Result<(), UsageError> {
     let takers = [
         ("--json", args.json),
-        ("--records -", stdout(&args.records)),
-        ("--rejects -", stdout(&args.rejects)),
+        ("--records -", args.records.as_deref().is_some_and(is_stdout)),
+        ("--rejects -", args.rejects.as_deref().is_some_and(is_stdout)),
     ];
     let takers: Vec<&str> = takers.iter().filter(|(_, takes)| *takes).map(|(name, _)| *name).collect();
     if takers.len() > 1 {
@@ -38,31 +42,61 @@ pub(crate) fn check(args: &ValidateArgs) -> Result<(), UsageError> {
     if args.records.is_some() && args.records == args.rejects {
         return Err(UsageError("--records and --rejects name the same file; name two".to_owned()));
     }
-    for output in [&args.records, &args.rejects].into_iter().flatten() {
-        let same = |file: &&std::path::PathBuf| match (file.canonicalize(), output.canonicalize()) {
-            (Ok(file), Ok(output)) => file.is_file() && file == output,
-            _ => false,
-        };
-        if let Some(file) = args.files.iter().find(same) {
-            return Err(UsageError(format!("{} would be written over; name another output", file.display())));
+    let outputs = written(args);
+    for (index, (one, identity)) in outputs.iter().enumerate() {
+        if let Some((other, _)) = outputs[..index].iter().find(|(_, before)| before == identity) {
+            return Err(UsageError(format!("{other} and {one} name the same file; name two")));
         }
     }
-    Ok(())
+    let read = inputs.iter().filter_map(|input| Some((input.name(), identity(input)?)));
+    let schema =
+        args.schema.iter().filter_map(|path| Some((path.display().to_string(), Identity::of(path)?)));
+    // Looked for only where something is written: there may be many files.
+    let taken = outputs.first().and_then(|_| {
+        read.chain(schema).find_map(|(name, read)| {
+            let (output, _) = outputs.iter().find(|(_, written)| *written == read)?;
+            Some((name, *output))
+        })
+    });
+    match taken {
+        Some((name, output)) => Err(UsageError(format!(
+            "{name} is to be read, and would be written over by {output}; name another output"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new("/dev/stdout")
+}
+
+/// The files that are written. Standard output is one where it was led into a file.
+fn written(args: &ValidateArgs) -> Vec<(&'static str, Identity)> {
+    let named =
+        |path: &Option<PathBuf>| path.as_deref().filter(|path| !is_stdout(path)).and_then(Identity::of);
+    let outputs = [
+        ("--records", named(&args.records)),
+        ("--rejects", named(&args.rejects)),
+        ("standard output", Identity::of_open(&io::stdout())),
+    ];
+    outputs.into_iter().filter_map(|(name, identity)| Some((name, identity?))).collect()
+}
+
+fn identity(input: &Input) -> Option<Identity> {
+    match input {
+        Input::Stdin => Identity::of_open(&io::stdin()),
+        Input::Path(path) => Identity::of(path),
+        Input::Object { .. } | Input::Unusable { .. } => None,
+    }
 }
 
 impl Outputs {
-    pub(crate) fn open(args: &ValidateArgs) -> Result<Self> {
-        let mut stdout_is_taken = false;
-        let mut open = |path: &Option<std::path::PathBuf>| -> Result<Option<Lines>> {
-            let Some(path) = path else { return Ok(None) };
-            if path == Path::new("-") {
-                stdout_is_taken = true;
-                return Ok(Some(BufWriter::new(Box::new(io::stdout()))));
-            }
-            let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
-            Ok(Some(BufWriter::new(Box::new(file))))
-        };
-        Ok(Self { records: open(&args.records)?, rejects: open(&args.rejects)?, stdout_is_taken })
+    /// Makes the files, or empties them.
+    pub(crate) fn open(args: &ValidateArgs) -> Result<Self, UsageError> {
+        let lines = |path: &Option<PathBuf>| path.as_deref().map(Lines::open).transpose();
+        let stdout_is_taken =
+            [&args.records, &args.rejects].into_iter().flatten().any(|path| is_stdout(path));
+        Ok(Self { records: lines(&args.records)?, rejects: lines(&args.rejects)?, stdout_is_taken })
     }
 
     /// True where lines go to standard output, so that the summary must not.
@@ -76,8 +110,38 @@ impl Outputs {
     }
 
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        [&mut self.records, &mut self.rejects].into_iter().flatten().try_for_each(Write::flush)
+        [&mut self.records, &mut self.rejects].into_iter().flatten().try_for_each(Lines::finish)
     }
+}
+
+impl Lines {
+    fn open(path: &Path) -> Result<Self, UsageError> {
+        if is_stdout(path) {
+            return Ok(Self { name: "standard output".into(), out: BufWriter::new(Box::new(io::stdout())) });
+        }
+        let name = path.display().to_string();
+        match File::create(path) {
+            Ok(file) => Ok(Self { name, out: BufWriter::new(Box::new(file)) }),
+            Err(error) => Err(UsageError(format!("{name} cannot be written: {error}"))),
+        }
+    }
+
+    fn write(&mut self, message: &str, record: &[u8]) -> io::Result<()> {
+        let json = records::to_json(message, record).map_err(io::Error::other)?;
+        serde_json::to_writer(&mut self.out, &json)
+            .map_err(io::Error::from)
+            .and_then(|()| self.out.write_all(b"\n"))
+            .map_err(|error| unwritten(&self.name, &error))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.out.flush().map_err(|error| unwritten(&self.name, &error))
+    }
+}
+
+/// An output's error, which says whose it is.
+pub(crate) fn unwritten(name: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name} cannot be written: {error}"))
 }
 
 struct Both<'a> {
@@ -87,18 +151,11 @@ struct Both<'a> {
 
 impl Sink for Both<'_> {
     fn record(&mut self, message: &str, record: &[u8]) -> io::Result<()> {
-        write(&mut self.outputs.records, message, record)
+        self.outputs.records.as_mut().map_or(Ok(()), |out| out.write(message, record))
     }
 
     fn rejected(&mut self, row: &Rejected<'_>) -> io::Result<()> {
         self.found.add(row);
-        write(&mut self.outputs.rejects, row.message, row.record)
+        self.outputs.rejects.as_mut().map_or(Ok(()), |out| out.write(row.message, row.record))
     }
-}
-
-fn write(out: &mut Option<Lines>, message: &str, record: &[u8]) -> io::Result<()> {
-    let Some(out) = out else { return Ok(()) };
-    let json = records::to_json(message, record).map_err(io::Error::other)?;
-    serde_json::to_writer(&mut *out, &json)?;
-    out.write_all(b"\n")
 }

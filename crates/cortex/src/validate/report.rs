@@ -8,6 +8,8 @@ use parser::{Rejected, Report};
 use records::queue::{FileWarning, Outcome};
 use serde_json::{Value, json};
 
+use super::lines::unwritten;
+
 /// Rejections of a file that are shown, and how many of one code in one column.
 const MOST_SHOWN: usize = 10;
 const MOST_ALIKE: usize = 3;
@@ -88,12 +90,12 @@ impl Printer {
 
     fn print(&self, text: &str) -> io::Result<()> {
         if self.aside {
-            io::stderr().lock().write_all(text.as_bytes())
-        } else {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes())?;
-            out.flush()
+            let written = io::stderr().lock().write_all(text.as_bytes());
+            return written.map_err(|error| unwritten("standard error", &error));
         }
+        let mut out = io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        written.map_err(|error| unwritten("standard output", &error))
     }
 }
 
@@ -182,7 +184,7 @@ fn place(row: u64, position: u64, column: &str) -> String {
 }
 
 /// A file's own bytes must not steer the terminal.
-fn printable(line: &str) -> String {
+pub(crate) fn printable(line: &str) -> String {
     line.chars().fold(String::with_capacity(line.len()), |mut text, c| {
         if c.is_control() {
             text.extend(c.escape_default());

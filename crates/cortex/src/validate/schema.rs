@@ -20,17 +20,27 @@ pub(crate) fn read(args: &ValidateArgs) -> Result<Schema> {
     };
     let usage = |reason: String| UsageError(format!("--schema {}: {reason}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| usage(error.to_string()))?;
-    let mut json: Value = serde_json::from_str(&text).map_err(|error| usage(error.to_string()))?;
-    if let (Some(kind), Some(fields)) = (flag, json.as_object_mut()) {
-        fields.entry("dataset").or_insert_with(|| kind.name.into());
-    }
-    let schema = Schema::parse_json(&json.to_string()).map_err(|error| usage(error.to_string()))?;
+    let text = with_dataset(text, flag);
+    let schema = Schema::parse_json(&text).map_err(|error| usage(error.to_string()))?;
     match flag {
         Some(kind) if kind.name != schema.dataset().name => {
             let reason = format!("it is of {}, --dataset says {}", schema.dataset().name, kind.name);
             Err(usage(reason)).context("the dataset is not clear")
         }
         _ => Ok(schema),
+    }
+}
+
+/// The schema's text, which the dataset is added to where it names none. The rest stays as it stands: what is wrong with it
+/// is found where it is, as the registry finds it.
+fn with_dataset(text: String, flag: Option<&DatasetKind>) -> String {
+    let names_none = |json: Value| json.as_object().is_some_and(|fields| !fields.contains_key("dataset"));
+    match (flag, text.trim_start().strip_prefix('{')) {
+        (Some(kind), Some(rest)) if serde_json::from_str(&text).is_ok_and(names_none) => {
+            let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+            format!("{{\"dataset\":\"{}\"{comma}{rest}", kind.name)
+        }
+        _ => text,
     }
 }
 
