@@ -183,7 +183,8 @@ pub(crate) struct AuditArgs {
 /// `cortex validate`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status: 0 all rows valid, 1 some rejected, 2 a file refused or unreadable, 64 wrong usage.
+Exit status: 0 all rows valid, 1 some rejected, 2 a file refused or unreadable, 64 wrong usage,
+74 an output cannot be written before all files were read.
 
 Objects are read with the environment's AWS credentials, region and endpoint.
 A date in a file's path (…/2026-11-23/…) counts as its folder's.")]
@@ -315,6 +316,20 @@ pub(crate) enum SourceCommand {
     Delete(SourceArgs),
     /// List a source's files with their outcomes.
     Files(SourceArgs),
+    /// Put a new version of a source's schema in force.
+    SetSchema {
+        /// accounts/{account}/sources/{source}
+        source: String,
+        /// The schema (JSON).
+        #[arg(value_name = "FILE")]
+        schema: PathBuf,
+        /// Also where it refuses what is accepted now.
+        #[arg(long)]
+        allow_breaking: bool,
+        /// How to reach the registry.
+        #[command(flatten)]
+        client: ClientArgs,
+    },
     /// Read a file again from its start, as its next generation: one at rest, or one that is stuck.
     Reprocess {
         /// accounts/{account}/sources/{source}

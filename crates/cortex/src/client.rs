@@ -8,7 +8,7 @@ use api::registry::{
     Account, ActivateSourceRequest, CreateAccountRequest, CreateAccountTokenRequest, CreateSourceRequest,
     Dataset, DeleteSourceRequest, File, FileState, GetAccountRequest, GetSourceRequest, InvalidRows,
     ListFilesRequest, ListSamplesRequest, ListSourcesRequest, PauseSourceRequest, ReprocessFileRequest,
-    Source, SourceState, StaticKeys,
+    SetSourceSchemaRequest, Source, SourceState, StaticKeys,
 };
 use serde_json::{Value, json};
 
@@ -68,6 +68,17 @@ pub(crate) async fn source(command: SourceCommand) -> Result<()> {
             Ok(())
         }
         SourceCommand::Files(SourceArgs { source, client }) => files(&source, &client).await,
+        SourceCommand::SetSchema { source, schema, allow_breaking, client } => {
+            let request = SetSourceSchemaRequest {
+                name: source,
+                schema: Some(read_schema(&schema)?),
+                etag: String::new(),
+                allow_breaking,
+            };
+            let source =
+                registry(&client)?.set_source_schema(request).await.map_err(refused)?.into_inner().source;
+            show_source(&client, &source.context("the registry gave no source")?)
+        }
         SourceCommand::Reprocess { source, key, client } => {
             let request = ReprocessFileRequest { parent: source, object_key: key };
             let file = registry(&client)?.reprocess_file(request).await.map_err(refused)?.into_inner().file;
@@ -82,14 +93,7 @@ async fn create(args: SourceCreateArgs) -> Result<()> {
     let Some(dataset) = Dataset::from_str_name(&dataset) else {
         bail!("--dataset {}: there are events, attributes, items and id-mappings", args.dataset);
     };
-    let schema = match &args.schema {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            let schema = dataset::Schema::parse_json(&text).with_context(|| path.display().to_string())?;
-            Some(registry::schema_to_api(&schema))
-        }
-        None => None,
-    };
+    let schema = args.schema.as_deref().map(read_schema).transpose()?;
     let static_keys = match &args.secret_key_file {
         Some(path) => Some(StaticKeys {
             access_key_id: args.access_key_id.clone(),
@@ -119,6 +123,12 @@ async fn create(args: SourceCreateArgs) -> Result<()> {
     };
     let source = registry(&args.client)?.create_source(request).await.map_err(refused)?.into_inner().source;
     show_source(&args.client, &source.context("the registry gave no source")?)
+}
+
+fn read_schema(path: &Path) -> Result<api::registry::Schema> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let schema = dataset::Schema::parse_json(&text).with_context(|| path.display().to_string())?;
+    Ok(registry::schema_to_api(&schema))
 }
 
 async fn list(account: &str, client: &ClientArgs) -> Result<()> {

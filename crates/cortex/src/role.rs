@@ -203,11 +203,11 @@ pub(crate) fn parser_config(settings: &Settings) -> parser::Config {
     config.limits = format::Limits {
         row_bytes: settings.max_row_bytes,
         columns: settings.max_columns,
+        list_parts: settings.max_list_parts,
         nesting: settings.max_nesting,
         zip_entries: settings.max_entries,
         expansion_ratio: settings.max_expansion_ratio,
         expansion_floor: settings.expansion_floor_bytes,
-        ..format::Limits::default()
     };
     config
 }

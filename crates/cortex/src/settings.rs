@@ -127,6 +127,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("chunk_ms", Kind::Number),
     ("max_row_bytes", Kind::Number),
     ("max_columns", Kind::Number),
+    ("max_list_parts", Kind::Number),
     ("max_nesting", Kind::Number),
     ("max_entries", Kind::Number),
     ("max_expansion_ratio", Kind::Number),
@@ -231,6 +232,9 @@ pub(crate) struct Settings {
     /// Columns of a header, values of a JSON row.
     #[serde(default = "default_columns")]
     pub max_columns: usize,
+    /// Parts of the lists of a JSON row together.
+    #[serde(default = "default_list_parts")]
+    pub max_list_parts: usize,
     /// Levels of JSON.
     #[serde(default = "default_nesting")]
     pub max_nesting: usize,
@@ -323,6 +327,9 @@ fn default_row_bytes() -> usize {
 }
 fn default_columns() -> usize {
     format::Limits::default().columns
+}
+fn default_list_parts() -> usize {
+    format::Limits::default().list_parts
 }
 fn default_nesting() -> usize {
     format::Limits::default().nesting

@@ -140,7 +140,8 @@ fn stuck(file: &store::File, since: Timestamp) -> Option<FileProblem> {
         ),
         _ => return None,
     };
-    let advice = "see whether parsers run and what they log; if the queue has lost the file, have it reprocessed";
+    let advice =
+        "see whether parsers run and what they log; if the queue has lost the file, have it reprocessed";
     Some(FileProblem { code: code.to_owned(), reason, advice: advice.to_owned(), position: file.position })
 }
 

@@ -7,7 +7,8 @@ use api::registry::{
     DeleteSourceRequest, DeleteSourceResponse, GetAccountRequest, GetAccountResponse, GetSourceRequest,
     GetSourceResponse, ListAccountsRequest, ListAccountsResponse, ListFilesRequest, ListFilesResponse,
     ListSamplesRequest, ListSamplesResponse, ListSourcesRequest, ListSourcesResponse, PauseSourceRequest,
-    PauseSourceResponse, ReprocessFileRequest, ReprocessFileResponse,
+    PauseSourceResponse, ReprocessFileRequest, ReprocessFileResponse, SetSourceSchemaRequest,
+    SetSourceSchemaResponse,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -17,9 +18,10 @@ use uuid::Uuid;
 use super::Service;
 use crate::credentials::StaticKeys;
 use crate::error::CallError;
+use crate::schema::schema_from_api;
 use crate::store::{
-    Account, AccountId, NewSource, PageRequest, Principal, Source, SourceId, SourceState, StoreError,
-    TokenHash,
+    Account, AccountId, NewSource, PageRequest, Principal, SchemaVersion, Source, SourceId, SourceState,
+    StoreError, TokenHash,
 };
 use crate::{convert, name, validate};
 
@@ -174,6 +176,33 @@ impl RegistryService for Service {
         Ok(Response::new(DeleteSourceResponse {}))
     }
 
+    async fn set_source_schema(
+        &self,
+        request: Request<SetSourceSchemaRequest>,
+    ) -> Answer<SetSourceSchemaResponse> {
+        let (account, id) = name::source("name", &request.get_ref().name)?;
+        let actor = self.auth.account(&request, &account).await?;
+        let request = request.into_inner();
+        let sent = request.schema.ok_or_else(|| CallError::invalid("schema", "must be set"))?;
+        let schema = schema_from_api(&sent).map_err(|rule| CallError::invalid("schema", rule))?;
+        let source = self.store.get_source(&account, &id).await.map_err(CallError::from)?;
+        if !request.etag.is_empty() && request.etag != source.revision.to_string() {
+            let conflict = StoreError::Conflict { kind: "source", id: id.to_string() };
+            return Err(CallError::from(conflict).into());
+        }
+        refuse_breaking(&source, &schema, request.allow_breaking)?;
+        let version = source.settings.schema.version + 1;
+        let json = serde_json::to_string(&schema)
+            .map_err(|error| CallError::invalid("schema", error.to_string()))?;
+        let stored = SchemaVersion { version, json };
+        let now = Timestamp::now();
+        let source = self.store.set_source_schema(&account, &id, source.revision, &stored, now).await;
+        let source = source.map_err(CallError::from)?;
+        let detail = json!({ "version": version, "allow_breaking": request.allow_breaking });
+        self.audit(&actor, &account, "source.schema", &request.name, detail).await?;
+        Ok(Response::new(SetSourceSchemaResponse { source: Some(convert::source(source)) }))
+    }
+
     async fn list_files(&self, request: Request<ListFilesRequest>) -> Answer<ListFilesResponse> {
         let (account, id) = name::source("parent", &request.get_ref().parent)?;
         self.auth.account(&request, &account).await?;
@@ -255,6 +284,27 @@ fn size(sent: i32, default: u32, limit: u32) -> Result<u32, CallError> {
         Ok(size) => Ok(size.min(limit)),
         Err(_) => Err(CallError::invalid("page_size", "must not be negative")),
     }
+}
+
+/// Refuses a schema that would refuse what the one in force accepts, unless that is wanted.
+fn refuse_breaking(source: &Source, schema: &dataset::Schema, allowed: bool) -> Result<(), CallError> {
+    // A stored schema that no longer holds accepts nothing, so that nothing can break.
+    let Ok(before) = dataset::Schema::parse_json(&source.settings.schema.json) else { return Ok(()) };
+    if schema.dataset().name != before.dataset().name {
+        let rule = format!("a source keeps its dataset, which is {}", before.dataset().name);
+        return Err(CallError::invalid("schema.dataset", rule));
+    }
+    let changes = schema.breaking_changes_since(&before);
+    if allowed || changes.is_empty() {
+        return Ok(());
+    }
+    let changes: Vec<String> =
+        changes.iter().map(|change| format!("{}: {}", change.column, change.reason)).collect();
+    Err(CallError::Precondition {
+        code: "BREAKING_SCHEMA".to_owned(),
+        reason: format!("it would refuse what is accepted now: {}", changes.join("; ")),
+        advice: "set allow_breaking where that is wanted".to_owned(),
+    })
 }
 
 fn precondition(code: &str, reason: String) -> CallError {

@@ -97,7 +97,8 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
                 let busy = code.parse::<i64>().is_ok_and(|code| {
-                    code.to_string().len() < 5 && matches!(code & 0xff, SQLITE_BUSY | SQLITE_LOCKED | SQLITE_FULL | SQLITE_IOERR)
+                    code.to_string().len() < 5
+                        && matches!(code & 0xff, SQLITE_BUSY | SQLITE_LOCKED | SQLITE_FULL | SQLITE_IOERR)
                 });
                 let passing = code.len() == 5 && PASSING.iter().any(|class| code.starts_with(class));
                 if busy || passing { Self::Unavailable(error) } else { Self::Refused(error) }

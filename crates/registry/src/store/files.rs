@@ -5,9 +5,7 @@ use ledger::FileId;
 use records::queue::Outcome;
 use sqlx::any::AnyRow;
 
-use super::{
-    AccountId, Page, PageRequest, Problem, Result, SourceId, Store, StoreError, row::Columns, sql,
-};
+use super::{AccountId, Page, PageRequest, Problem, Result, SourceId, Store, StoreError, row::Columns, sql};
 
 /// Where a generation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

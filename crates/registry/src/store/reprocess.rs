@@ -46,13 +46,11 @@ impl Store {
         self.get_source(account, source).await?;
         let mut tx = self.begin().await?;
         // As scanners do, who write under the same lock; and due at once, so that it is published soon.
-        sqlx::query(
-            "UPDATE scans SET next_scan_at = $2 WHERE source_id = $1 AND next_scan_at IS NOT NULL",
-        )
-        .bind(source.as_str())
-        .bind(now.as_microsecond())
-        .execute(&mut *tx)
-        .await?;
+        sqlx::query("UPDATE scans SET next_scan_at = $2 WHERE source_id = $1 AND next_scan_at IS NOT NULL")
+            .bind(source.as_str())
+            .bind(now.as_microsecond())
+            .execute(&mut *tx)
+            .await?;
         let newest = newest(&mut tx, file_id).await?.ok_or_else(no_file)?;
         let locked = self.lock_generations(&mut tx, &[newest].into()).await?;
         let generation = locked.get(&newest).ok_or_else(no_file)?;

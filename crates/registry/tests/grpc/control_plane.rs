@@ -2,7 +2,8 @@
 
 use api::registry::{
     ActivateSourceRequest, CreateAccountRequest, CreateSourceRequest, DeleteSourceRequest, GetAccountRequest,
-    GetSourceRequest, ListSourcesRequest, PauseSourceRequest, Source, SourceState, StaticKeys,
+    GetSourceRequest, ListSourcesRequest, PauseSourceRequest, ReprocessFileRequest, SetSourceSchemaRequest,
+    Source, SourceState, StaticKeys,
 };
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -129,4 +130,42 @@ async fn a_create_that_is_repeated_makes_one_source() {
     }
     names.dedup();
     assert_eq!(names.len(), 5, "paging walks all, each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_would_refuse_what_is_accepted_needs_the_flag() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account("shop").await;
+    let draft = fixture.draft(&account).await;
+    let mut schema = draft.schema.clone().unwrap();
+    let required =
+        api::registry::Column { required: true, name: "price".into(), r#type: 3, ..Default::default() };
+    schema.columns.push(required);
+    let request = |allow_breaking, etag: &str| SetSourceSchemaRequest {
+        name: draft.name.clone(),
+        schema: Some(schema.clone()),
+        etag: etag.to_owned(),
+        allow_breaking,
+    };
+    let refused = fixture.as_admin().set_source_schema(request(false, "")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "BREAKING_SCHEMA");
+    assert!(refused.message().contains("price"), "{}", refused.message());
+    let stale = fixture.as_admin().set_source_schema(request(true, "77")).await.unwrap_err();
+    assert_eq!(stale.code(), Code::Aborted);
+    let set = fixture.as_admin().set_source_schema(request(true, &draft.etag)).await.unwrap().into_inner();
+    let now = set.source.unwrap().schema.unwrap();
+    assert_eq!((now.version, now.columns.len()), (2, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_there_or_of_another_account_is_not_read_again() {
+    let fixture = Fixture::start().await;
+    let (own, other) = (fixture.account("own").await, fixture.account("other").await);
+    let (mine, foreign) = (fixture.draft(&own).await, fixture.draft(&other).await);
+    let mut client = fixture.as_holder_of(&fixture.token(&own).await);
+    for parent in [mine.name, foreign.name] {
+        let request = ReprocessFileRequest { parent, object_key: "events/2026-11-23/a.csv".into() };
+        assert_eq!(client.reprocess_file(request).await.unwrap_err().code(), Code::NotFound);
+    }
 }

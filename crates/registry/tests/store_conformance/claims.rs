@@ -3,7 +3,9 @@ use ledger::claim::Decision;
 use records::queue::Outcome;
 use registry::store::{Claim, FileState, ProgressBatch, SourceState, Store};
 
-use crate::fixture::{MOST_ATTEMPTS, PROGRESS, account, active, at, attempt, chunk, claim, files, listed, reading, scanning};
+use crate::fixture::{
+    MOST_ATTEMPTS, PROGRESS, account, active, at, attempt, chunk, claim, files, listed, reading, scanning,
+};
 
 async fn decide(store: &Store, claims: &[Claim]) -> Result<Vec<Decision>> {
     Ok(store.claim("parser", claims, MOST_ATTEMPTS, at(10)).await?.decisions)
@@ -39,7 +41,9 @@ pub(crate) async fn concurrent_claims_of_a_generation_grant_it_once(store: &Stor
         store.record_objects(&token, std::slice::from_ref(&object), at(1)).await?;
         let tasks = (0..8).map(|offset| {
             let (store, claim) = (store.clone(), claim(&token.source, &object, 1, offset));
-            tokio::spawn(async move { store.claim(&format!("parser-{offset}"), &[claim], MOST_ATTEMPTS, at(2)).await })
+            tokio::spawn(async move {
+                store.claim(&format!("parser-{offset}"), &[claim], MOST_ATTEMPTS, at(2)).await
+            })
         });
         let mut granted = Vec::new();
         for (offset, task) in futures::future::join_all(tasks).await.into_iter().enumerate() {
@@ -138,10 +142,8 @@ pub(crate) async fn a_generation_on_which_attempts_were_lost_is_read_alone_and_t
     store: &Store,
 ) -> Result<()> {
     let (acme, token, object) = reading(store).await?;
-    let asks = |name: &str, alone| Claim {
-        attempt: attempt(name, 0, alone),
-        ..claim(&token.source, &object, 1, 0)
-    };
+    let asks =
+        |name: &str, alone| Claim { attempt: attempt(name, 0, alone), ..claim(&token.source, &object, 1, 0) };
     let decided = async |claim: Claim| {
         let claimed = store.claim("parser-2", &[claim], MOST_ATTEMPTS, at(10)).await?;
         anyhow::Ok((claimed.decisions[0], claimed.lost_attempts[0], claimed.sources.len()))

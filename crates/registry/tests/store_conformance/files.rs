@@ -82,7 +82,8 @@ pub(crate) async fn a_file_at_rest_is_opened_again_on_request(store: &Store) -> 
     assert_eq!((known.opened, known.known), (0, 1), "its ETag stays known");
     let due = store.list_unpublished(&token, 10, 100).await?.files;
     assert_eq!(due.iter().map(|file| file.generation).collect::<Vec<_>>(), [2]);
-    let claimed = store.claim("parser", &[claim(&token.source, &object, 2, 7)], MOST_ATTEMPTS, at(12)).await?;
+    let claimed =
+        store.claim("parser", &[claim(&token.source, &object, 2, 7)], MOST_ATTEMPTS, at(12)).await?;
     assert_eq!(claimed.decisions, [Decision::Granted]);
     // Another ETag and another request go on behind it.
     store.record_objects(&token, &[listed("2026-11-23", "a.csv", "e2")], at(13)).await?;

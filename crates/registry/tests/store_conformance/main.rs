@@ -132,7 +132,9 @@ async fn two_processes_may_write_one_sqlite_file() -> anyhow::Result<()> {
     let claims = objects.iter().flat_map(|object| {
         [(first, 1), (&second, 2)].map(|(store, offset)| {
             let (store, claim) = (store.clone(), fixture::claim(&token.source, object, 1, offset));
-            tokio::spawn(async move { store.claim("parser", &[claim], fixture::MOST_ATTEMPTS, fixture::at(2)).await })
+            tokio::spawn(async move {
+                store.claim("parser", &[claim], fixture::MOST_ATTEMPTS, fixture::at(2)).await
+            })
         })
     });
     let mut granted = 0;
