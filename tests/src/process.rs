@@ -70,7 +70,8 @@ impl Process {
 
     /// Sends a signal by its name, such as `STOP`.
     pub fn signal(&self, name: &str) -> Result<()> {
-        let signalled = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status()?;
+        let signalled =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status()?;
         ensure!(signalled.success(), "{} could not be signalled", self.name);
         Ok(())
     }

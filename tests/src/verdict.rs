@@ -102,7 +102,9 @@ pub fn judge(bootstrap: &str, account: &str, uploaded: &Uploaded, files: &[Value
     for ((key, generation), rows) in &seen {
         // What came altered is superseded, and its rows may be anything.
         let is_altered = |file: &&Value| {
-            file["object_key"] == key.as_str() && file["generation"] == *generation && file["error"]["code"] == "object_altered"
+            file["object_key"] == key.as_str()
+                && file["generation"] == *generation
+                && file["error"]["code"] == "object_altered"
         };
         if !files.iter().any(|file| is_altered(&file)) {
             strays(key, *generation, rows, uploaded, &mut verdict);
@@ -168,7 +170,8 @@ fn strays(key: &str, generation: u64, rows: &Seen, uploaded: &Uploaded, verdict:
     let wrong = match content {
         None => rows.accepted.len() + rows.rejected.len(),
         Some(content) => {
-            let is_valid = |row: &&u64| **row >= 1 && **row <= content.rows && !content.rejected.contains(row);
+            let is_valid =
+                |row: &&u64| **row >= 1 && **row <= content.rows && !content.rejected.contains(row);
             let accepted = rows.accepted.iter().filter(|row| !is_valid(row)).count();
             rows.odd + accepted + rows.rejected.difference(&content.rejected).count()
         }
@@ -188,7 +191,8 @@ fn losses(
     seen: &BTreeMap<(String, u64), Seen>,
     verdict: &mut Verdict,
 ) -> Result<()> {
-    let content = uploaded.contents[key].iter().rev().find(|(one, _)| one == etag).map(|(_, content)| content);
+    let content =
+        uploaded.contents[key].iter().rev().find(|(one, _)| one == etag).map(|(_, content)| content);
     let content = content.context("its own ETag")?;
     let last = files
         .iter()

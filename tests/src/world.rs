@@ -56,7 +56,8 @@ impl World {
         let database = format!("postgres://cortex@{}/{path}", proxy.address());
         let s3_proxy = S3Proxy::start(s3.endpoint())?;
         let system = System::on(kafka.bootstrap(), &database, &s3_proxy.endpoint())?;
-        let store = Store::new(s3.endpoint(), s3.access_key(), s3.secret_key(), &format!("bucket-{account}"))?;
+        let store =
+            Store::new(s3.endpoint(), s3.access_key(), s3.secret_key(), &format!("bucket-{account}"))?;
         let mut world = Self {
             kafka,
             postgres: proxy,
@@ -72,7 +73,10 @@ impl World {
         // Small chunks: large files have many of them, and faults meet them in the middle. Members that died are missed soon.
         world.system.set("CORTEX_CHUNK_ROWS", "5000");
         world.system.set("CORTEX_CHUNK_MS", "500");
-        world.system.set("CORTEX_KAFKA_PROPERTIES", "session.timeout.ms=6000,topic.metadata.refresh.interval.ms=2000");
+        world.system.set(
+            "CORTEX_KAFKA_PROPERTIES",
+            "session.timeout.ms=6000,topic.metadata.refresh.interval.ms=2000",
+        );
         Ok(world)
     }
 

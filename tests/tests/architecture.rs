@@ -52,6 +52,21 @@ fn built(root: &Path) -> Dependencies {
     packages.iter().map(|one| (one["name"].as_str().unwrap().to_owned(), uses(one))).collect()
 }
 
+/// Crash points are for tests: `cargo build -p cortex` must not have them, whatever the workspace's tests are built with.
+#[test]
+fn the_binary_by_itself_is_built_without_crash_points() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = |package: &str| {
+        let arguments = ["tree", "--offline", "-e", "normal,features", "-i", "fail", "-p", package];
+        let output = Command::new(&cargo).args(arguments).current_dir(root).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(!tree("cortex").contains("failpoints"));
+    assert!(tree("end-to-end").contains("failpoints"), "the test looks at the wrong thing");
+}
+
 #[test]
 fn every_crate_stands_in_the_table_and_uses_no_more_than_it_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

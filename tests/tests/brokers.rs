@@ -54,7 +54,13 @@ fn three_brokers_that_lose_one_go_on_and_that_lose_two_stop_and_resume() -> Resu
     let mut world = reading_a_large_file("brokers", 3, &[])?;
     for broker in 0..3 {
         world.kafka.kill(broker)?;
-        world.put(&events(&format!("2026-11-22/without-{broker}.csv"), 300, 50, Style::Csv, Packing::Plain)?)?;
+        world.put(&events(
+            &format!("2026-11-22/without-{broker}.csv"),
+            300,
+            50,
+            Style::Csv,
+            Packing::Plain,
+        )?)?;
         // With two of three in sync the work goes on, once the coordinators have moved.
         world.at_rest_of(&format!("2026-11-22/without-{broker}.csv"))?;
         world.kafka.start_broker(broker)?;

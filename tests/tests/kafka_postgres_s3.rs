@@ -108,7 +108,9 @@ fn each_accepted_row_is_seen_once_though_a_parser_is_killed_in_mid_file() -> Res
     for dataset in DATASETS {
         ledger_agrees(&system.ask(&["source", "files", &sources[dataset]])?, dataset, &expected[dataset])?;
         let topic = format!("cortex.{dataset}.v1");
-        let seen = read_committed(kafka.bootstrap(), &topic)?.into_iter().map(|message| subject(dataset, &message.value));
+        let seen = read_committed(kafka.bootstrap(), &topic)?
+            .into_iter()
+            .map(|message| subject(dataset, &message.value));
         seen_once(dataset, seen.collect::<Result<Vec<_>>>()?, &run, &expected[dataset])?;
     }
     rejected_rows_say_why(read_committed(kafka.bootstrap(), "cortex.rejected-rows.v1")?, &run, &expected)?;

@@ -43,15 +43,25 @@ fn reads_that_break_are_taken_up_behind_the_last_byte() -> Result<()> {
         ("delayed", 2, S3Fault::Delay(Duration::from_secs(2))),
     ];
     for (name, times, fault) in faults {
-        world.s3.break_next(get(name), times, fault);
+        world.s3.break_next(get(&format!("23/{name}")), times, fault);
         world.put(&events(&format!("2026-11-23/{name}.csv"), 60_000, 1_000, Style::Csv, Packing::Plain)?)?;
-        world.put(&events(&format!("2026-11-22/{name}.json.gz"), 2_000, 100, Style::JsonLines, Packing::Gzip)?)?;
+        world.put(&events(
+            &format!("2026-11-22/{name}.json.gz"),
+            2_000,
+            100,
+            Style::JsonLines,
+            Packing::Gzip,
+        )?)?;
     }
     world.each_row_once()?;
     for (name, ..) in [("reset", 0), ("short", 0), ("silent", 0)] {
         let resumed = world.s3.requests().into_iter().any(|seen| {
-            let from = seen.range.as_deref().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-            seen.path.ends_with(&format!("2026-11-23/{name}.csv")) && from.is_some_and(|from: u64| from >= 1 << 18)
+            let from = seen
+                .range
+                .as_deref()
+                .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+            seen.path.ends_with(&format!("2026-11-23/{name}.csv"))
+                && from.is_some_and(|from: u64| from >= 1 << 18)
         });
         ensure!(resumed, "{name}: nothing was read from where it broke off");
     }
@@ -73,9 +83,14 @@ fn bytes_that_are_altered_on_their_way_are_not_believed() -> Result<()> {
         Ok(world.file("2026-11-23/large.csv")?.is_some_and(|file| file["generation"] == 2))
     })?;
     let files = world.at_rest()?;
-    let first = files.iter().find(|file| file["object_key"] == "events/2026-11-23/large.csv" && file["generation"] == 1);
+    let first = files
+        .iter()
+        .find(|file| file["object_key"] == "events/2026-11-23/large.csv" && file["generation"] == 1);
     let first = first.context("the first generation")?;
-    ensure!(first["state"] == "FILE_STATE_SUPERSEDED" && first["error"]["code"] == "object_altered", "{first}");
+    ensure!(
+        first["state"] == "FILE_STATE_SUPERSEDED" && first["error"]["code"] == "object_altered",
+        "{first}"
+    );
     // Of the generations that are not superseded each row is right; the altered one has rows that were never uploaded.
     let verdict = world.verdict()?;
     ensure!(verdict.duplicates == 0 && verdict.lost == 0, "{verdict}");

@@ -25,7 +25,13 @@ fn small(number: usize) -> Result<Upload> {
         2 => (Style::Tsv, Packing::Zip),
         _ => (Style::JsonArray, Packing::Plain),
     };
-    let ending = if matches!(style, Style::Csv) { "csv" } else if matches!(style, Style::Tsv) { "tsv" } else { "json" };
+    let ending = if matches!(style, Style::Csv) {
+        "csv"
+    } else if matches!(style, Style::Tsv) {
+        "tsv"
+    } else {
+        "json"
+    };
     let packed = match packing {
         Packing::Plain => "",
         Packing::Gzip => ".gz",
@@ -87,7 +93,8 @@ fn a_parser_that_dies_at_any_step_of_a_commit_loses_and_doubles_nothing() -> Res
     for number in 0..12 {
         world.put(&small(number)?)?;
     }
-    for (step, passes) in [("queue.before-offsets", 3), ("queue.before-commit", 5), ("queue.after-commit", 4)] {
+    for (step, passes) in [("queue.before-offsets", 3), ("queue.before-commit", 5), ("queue.after-commit", 4)]
+    {
         let faults = format!("{step}={passes}*off->return");
         world.run("parser", "parser-1", &[("FAILPOINTS", &faults)])?;
         world.ends("parser-1", PATIENCE)?;
@@ -179,7 +186,10 @@ fn a_file_that_kills_its_readers_is_set_aside_and_read_again_on_request() -> Res
                 world.run("parser", "parser-1", &settings)?;
             }
             let files = world.files()?;
-            Ok(files.iter().filter(|file| file["object_key"] != format!("events/{key}")).all(|file| file.get("finish_time").is_some()))
+            Ok(files
+                .iter()
+                .filter(|file| file["object_key"] != format!("events/{key}"))
+                .all(|file| file.get("finish_time").is_some()))
         })?;
         world.run("parser", "parser-1", &[])?;
         let opened = world.system.ask(&["source", "reprocess", &world.source, &format!("events/{key}")])?;
@@ -199,7 +209,10 @@ fn rows_up_to_the_limit_of_a_row_pass_and_larger_records_are_refused() -> Result
     world.run("parser", "parser-1", &[])?;
     let mut text = String::from("user_id,timestamp,type,note\n");
     for row in 1..=6 {
-        text.push_str(&format!("2026-11-23/wide.csv#{row},2026-11-20T10:00:00Z,view,{}\n", "x".repeat(1_000_000)));
+        text.push_str(&format!(
+            "2026-11-23/wide.csv#{row},2026-11-20T10:00:00Z,view,{}\n",
+            "x".repeat(1_000_000)
+        ));
     }
     let upload = Upload {
         key: "2026-11-23/wide.csv".to_owned(),

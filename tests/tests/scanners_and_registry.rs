@@ -59,7 +59,11 @@ fn a_scanner_that_dies_before_or_behind_publishing_loses_and_doubles_nothing() -
 fn a_scanner_that_lost_its_lease_while_frozen_does_no_harm() -> Result<()> {
     let mut world = world("lease", &[])?;
     // Frozen for as long as it likes between publishing and marking, with the lease in its hands.
-    world.run("scanner", "scanner-1", &[("FAILPOINTS", "scanner.before-mark=1*pause"), ("CORTEX_LEASE_SECONDS", "3")])?;
+    world.run(
+        "scanner",
+        "scanner-1",
+        &[("FAILPOINTS", "scanner.before-mark=1*pause"), ("CORTEX_LEASE_SECONDS", "3")],
+    )?;
     until("the first scanner to publish", PATIENCE, || {
         Ok(world.files()?.iter().any(|file| file["state"] != "FILE_STATE_DISCOVERED"))
     })?;
@@ -113,7 +117,8 @@ fn a_key_that_is_published_thrice_and_on_other_partitions_is_read_once() -> Resu
     world.at_rest()?;
     publish_again(&world, 2)?;
     // With more partitions the same keys come onto others, and both copies of a new file may be read at once.
-    let alter = ["--bootstrap-server", world.kafka.bootstrap(), "--alter", "--topic", OBJECTS, "--partitions", "11"];
+    let alter =
+        ["--bootstrap-server", world.kafka.bootstrap(), "--alter", "--topic", OBJECTS, "--partitions", "11"];
     let status = kafka_tool("org.apache.kafka.tools.TopicCommand", &alter)?.status()?;
     ensure!(status.success(), "the partitions were not increased");
     publish_again(&world, 1)?;

@@ -136,6 +136,7 @@ fn chaos(minutes: f64, seed: u64, json: bool) -> Result<()> {
     let seed = seed.to_string();
     let mut run = Command::new(target().join("debug/chaos"));
     run.args([&seconds, &seed]).args(json.then_some("--json")).current_dir(root());
+    run.env("CORTEX_TEST_BINARY", target().join("debug/cortex"));
     succeeded("the run", run.status().context("the run does not start")?)
 }
 

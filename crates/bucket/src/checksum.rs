@@ -45,7 +45,11 @@ impl Checksum {
         let found = self.hash.header_value();
         let found = found.to_str().unwrap_or_default();
         (found != self.expected).then(|| {
-            format!("its {} checksum is {}, that of the bytes that came {found}", self.algorithm.as_str(), self.expected)
+            format!(
+                "its {} checksum is {}, that of the bytes that came {found}",
+                self.algorithm.as_str(),
+                self.expected
+            )
         })
     }
 }

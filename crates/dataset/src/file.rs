@@ -155,16 +155,15 @@ impl FileChecker {
         };
         let Some(rows) = &mut self.rows else { return Err(headless()) };
         let envelope = out.len();
-        let checked = rows.check_watched(row, out, &mut self.watch).and_then(|()| {
-            match self.facts.most_bytes {
+        let checked =
+            rows.check_watched(row, out, &mut self.watch).and_then(|()| match self.facts.most_bytes {
                 Some(most) if out.len() + rows.key().len() > most => {
                     let bytes = out.len() + rows.key().len();
                     out.truncate(envelope);
                     Err(Refusal::record_too_large(bytes, most))
                 }
                 _ => Ok(()),
-            }
-        });
+            });
         if let Err(refusal) = checked {
             self.count_refusal(refusal.code);
             let (at, raw) = (row.at, row.raw);

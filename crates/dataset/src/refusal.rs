@@ -51,7 +51,9 @@ impl Refusal {
         Self {
             code: "row_too_large",
             column: String::new(),
-            reason: format!("its record has {bytes} bytes, with the names of its columns; at most {most} are taken"),
+            reason: format!(
+                "its record has {bytes} bytes, with the names of its columns; at most {most} are taken"
+            ),
             advice: "shorten the row's values or the names of its columns, or leave columns out",
         }
     }

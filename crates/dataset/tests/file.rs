@@ -13,7 +13,10 @@ const NOW: i64 = 1_795_435_200;
 
 #[test]
 fn a_row_whose_record_the_queue_would_not_take_is_refused_and_the_next_is_read() {
-    let text = format!("user_id,timestamp,type,note\nu1,2026-11-23,view,{}\nu2,2026-11-23,view,short\n", "x".repeat(900));
+    let text = format!(
+        "user_id,timestamp,type,note\nu1,2026-11-23,view,{}\nu2,2026-11-23,view,short\n",
+        "x".repeat(900)
+    );
     let mut rows = Rows::open(Box::new(Cursor::new(text.into_bytes())), "e.csv", Limits::default()).unwrap();
     let facts = FileFacts { most_bytes: Some(500), ..facts() };
     let mut checker = FileChecker::new(Schema::default_for(DatasetKind::EVENTS), facts);

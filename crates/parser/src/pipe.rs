@@ -191,7 +191,9 @@ impl Pipe {
             return Ok(Done::Revoked);
         };
         let (claimed, gave_up) = match received {
-            Received::Owned(claimed, _) => (*claimed, unreachable_for_long(&hand.tries, self.config.attempts)),
+            Received::Owned(claimed, _) => {
+                (*claimed, unreachable_for_long(&hand.tries, self.config.attempts))
+            }
             Received::SetAside(claimed, lost) => (*claimed, Some(GaveUp::Lost(lost))),
             Received::Skip(reason) => {
                 info!(partition = incoming.partition, offset = incoming.offset, reason, "message skipped");
@@ -270,7 +272,8 @@ impl Pipe {
         let doubt = hand.tries.object == 0;
         match self.open(claimed, Place::default(), doubt)? {
             Ok(mut rows) => {
-                let mut checker = FileChecker::new(schema.clone(), facts(claimed, most_bytes(lane.max_message_bytes())));
+                let mut checker =
+                    FileChecker::new(schema.clone(), facts(claimed, most_bytes(lane.max_message_bytes())));
                 survey(&mut checker, &mut rows, doubt, || {
                     hand.pulse.beats();
                     if lane.revoked() {
@@ -431,7 +434,9 @@ impl GaveUp {
             ),
             Self::Lost(lost) => Ended::unreadable(
                 "set_aside",
-                format!("{lost} attempts in a row crashed or hung the parser behind byte {position} of {key}"),
+                format!(
+                    "{lost} attempts in a row crashed or hung the parser behind byte {position} of {key}"
+                ),
                 "report it with the parser's log; once it is mended, have the file reprocessed",
                 position,
             ),

@@ -87,7 +87,8 @@ impl Pulse {
     /// Rows up to this byte, after decompression, are committed.
     pub(crate) fn moved(&self, position: u64) {
         gauge!("cortex_parser_file_moved_timestamp", "partition" => self.partition.clone()).set(unix_now());
-        gauge!("cortex_parser_file_position_bytes", "partition" => self.partition.clone()).set(position as f64);
+        gauge!("cortex_parser_file_position_bytes", "partition" => self.partition.clone())
+            .set(position as f64);
     }
 
     /// No file is in hand.

@@ -218,7 +218,10 @@ impl LaneLife {
                     warn!(partition = self.partition, %error, "the lane failed; it is opened again at its committed offset");
                 }
                 Err(_) => {
-                    error!(partition = self.partition, "the lane panicked; it is opened again at its committed offset");
+                    error!(
+                        partition = self.partition,
+                        "the lane panicked; it is opened again at its committed offset"
+                    );
                 }
             }
             if begun.elapsed() > LONGEST_PAUSE {

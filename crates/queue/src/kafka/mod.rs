@@ -27,8 +27,8 @@ use crate::{
     Incoming, Membership, Outgoing, Publisher, Queue, QueueError, Reader, Result, Start, Stop, TopicSpec,
     Work,
 };
-use config::OVERHEAD;
 pub use config::KafkaConfig;
+use config::OVERHEAD;
 use error::failed;
 
 /// The topic's setting.

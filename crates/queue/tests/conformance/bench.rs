@@ -42,7 +42,8 @@ impl Bench {
             properties,
             replication: 1,
             max_message_bytes: queue::MAX_MESSAGE_BYTES,
-        }).unwrap();
+        })
+        .unwrap();
         Self { queue: Arc::new(queue), _dir: None }
     }
 
