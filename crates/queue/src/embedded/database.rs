@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool, SqliteTransaction};
+use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqlitePool, SqliteTransaction};
 use tokio::runtime::Runtime;
 
 use crate::partitioner::partition;
@@ -124,6 +124,13 @@ impl Database {
             let pool = SqlitePoolOptions::new()
                 .max_connections(8)
                 .acquire_timeout(BUSY)
+                // One whose transaction could neither be committed nor rolled back, as on a full disk, is closed.
+                .after_release(|connection, _| {
+                    Box::pin(async move {
+                        connection.ping().await?;
+                        Ok(!connection.is_in_transaction())
+                    })
+                })
                 .connect_with(options)
                 .await?;
             sqlx::raw_sql(SCHEMA).execute(&pool).await?;

@@ -17,7 +17,10 @@
 
 use std::time::Duration;
 
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Executor as _, Transaction, any::AnyPoolOptions};
+use sqlx::{
+    Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _, Transaction,
+    any::AnyPoolOptions,
+};
 
 mod accounts;
 mod audit;
@@ -123,8 +126,17 @@ fn pool_options(dialect: Dialect) -> AnyPoolOptions {
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
-            .after_connect(|connection, _| Box::pin(set_up_sqlite(connection))),
+            .after_connect(|connection, _| Box::pin(set_up_sqlite(connection)))
+            .after_release(|connection, _| Box::pin(is_clean(connection))),
     }
+}
+
+/// False for a connection whose transaction failed so that it could not be rolled back either, as on a full disk: it would
+/// refuse every later one, and is closed.
+async fn is_clean(connection: &mut AnyConnection) -> std::result::Result<bool, sqlx::Error> {
+    // A rollback that is under way is through by then.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// WAL lets other processes read meanwhile; `FULL` makes a commit outlive a power cut.
