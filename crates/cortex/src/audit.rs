@@ -33,9 +33,10 @@ pub(crate) async fn run(args: AuditArgs) -> Result<ExitCode> {
         args.source.rsplit_once('/').context("a source is accounts/ACCOUNT/sources/SOURCE")?;
     let topic = kind(source.dataset())?.topic;
     let files = all_files(&mut registry, &args.source).await?;
-    let queue = tail::queue(args.kafka.as_deref(), &args.client.data_dir)?;
-    let source_id = source_id.to_owned();
+    let (source_id, kafka, data_dir) =
+        (source_id.to_owned(), args.kafka.clone(), args.client.data_dir.clone());
     let read = tokio::task::spawn_blocking(move || -> Result<Topics> {
+        let queue = tail::queue(kafka.as_deref(), &data_dir)?;
         let mut topics = Topics::default();
         topics.read(queue.as_ref(), topic, &source_id, Kind::Accepted)?;
         topics.read(queue.as_ref(), REJECTED_ROWS, &source_id, Kind::Rejected)?;

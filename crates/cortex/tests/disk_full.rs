@@ -123,7 +123,8 @@ fn a_full_disk_is_told_and_nothing_is_lost_once_there_is_room() {
         (&Value::from("FILE_STATE_ACCEPTED"), &Value::from(ROWS.to_string()))
     );
     let audit = cortex(&["audit", &source, "--json"], &dir).output().unwrap();
-    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
+    let told = String::from_utf8_lossy(&audit.stderr);
+    assert!(audit.status.success(), "{}{told}", String::from_utf8_lossy(&audit.stdout));
     let found: Value = serde_json::from_slice(&audit.stdout).unwrap();
     assert_eq!(found["accepted"], ROWS);
     std::fs::remove_file(&log_path).unwrap();
