@@ -43,7 +43,10 @@ pub(crate) fn run(seconds: u64, target: Option<&str>) -> Result<()> {
     std::thread::scope(|scope| {
         for _ in 0..lanes {
             scope.spawn(|| {
-                while let Some(target) = locked(&waiting).pop_front() {
+                loop {
+                    // A statement of its own: the lock is not held while the target runs.
+                    let next = locked(&waiting).pop_front();
+                    let Some(target) = next else { break };
                     if let Err(error) = fuzz(&programs, &target, share) {
                         locked(&failed).push(format!("{target}: {error:#}"));
                     }
