@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use services::{KafkaCluster, S3Proxy, TcpProxy};
+use services::{KafkaCluster, Postgres, S3Proxy, TcpProxy};
 
 use crate::files::Upload;
 use crate::process::{Process, until};
@@ -43,7 +43,11 @@ pub struct World {
 impl World {
     /// Starts so many brokers; no process of Cortex runs yet.
     pub fn start(name: &str, brokers: usize) -> Result<Self> {
-        let postgres = services::shared::postgres()?;
+        Self::start_on(services::shared::postgres()?, name, brokers)
+    }
+
+    /// The same on a PostgreSQL that a test may stop.
+    pub fn start_on(postgres: &Postgres, name: &str, brokers: usize) -> Result<Self> {
         let s3 = services::shared::s3()?;
         let kafka = KafkaCluster::start(brokers)?;
         let account = format!("{name}-{}", std::process::id());

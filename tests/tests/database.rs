@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use end_to_end::files::{Packing, Style, events};
 use end_to_end::process::until;
 use end_to_end::world::{PATIENCE, World};
+use services::Postgres;
 
 /// The status of an HTTP GET.
 fn status(address: &str, path: &str) -> Result<u16> {
@@ -82,4 +83,21 @@ fn a_registry_that_starts_before_its_database_waits_for_it() -> Result<()> {
     ensure!(world.process("registry")?.is_running()?, "{}", world.system.log("registry"));
     world.postgres.pass();
     world.system.registry_answers()
+}
+
+#[test]
+fn a_database_that_is_restarted_loses_and_doubles_nothing() -> Result<()> {
+    let mut postgres = Postgres::start_own()?;
+    let mut world = World::start_on(&postgres, "restarted", 1)?;
+    world.source(&[])?;
+    world.run("scanner", "scanner", &[])?;
+    world.run("parser", "parser-1", &[])?;
+    world.put(&events("2026-11-23/large.csv", 200_000, 1_000, Style::Csv, Packing::Plain)?)?;
+    world.in_the_middle("2026-11-23/large.csv")?;
+    for number in 0..3 {
+        world.put(&events(&format!("2026-11-22/{number}.csv"), 300, 50, Style::Csv, Packing::Plain)?)?;
+        postgres.restart()?;
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    world.each_row_once()
 }

@@ -145,6 +145,27 @@ fn without_the_claim_a_key_that_is_published_again_doubles_rows() -> Result<()> 
     Ok(())
 }
 
+#[test]
+fn a_file_that_no_one_reads_is_shown_as_stuck_and_may_be_opened_again() -> Result<()> {
+    let mut world = World::start("stuck", 1)?;
+    world.source(&[("CORTEX_STUCK_AFTER_MS", "2000")])?;
+    world.run("scanner", "scanner", &[])?;
+    files(&mut world, 0, 1)?;
+    let key = "2026-11-22/file-0.csv";
+    until("the file to be shown as stuck", PATIENCE, || {
+        Ok(world.file(key)?.is_some_and(|file| file["stuck"]["code"] == "not_claimed"))
+    })?;
+    world.system.ask(&["source", "reprocess", &world.source, &format!("events/{key}")])?;
+    // Both messages are on the queue by now; the older one finds its generation ended.
+    world.run("parser", "parser-1", &[])?;
+    world.each_row_once()?;
+    let states: Vec<_> =
+        world.files()?.into_iter().map(|file| (file["generation"].clone(), file["state"].clone())).collect();
+    ensure!(states.contains(&(1.into(), "FILE_STATE_SUPERSEDED".into())), "{states:?}");
+    ensure!(states.contains(&(2.into(), "FILE_STATE_ACCEPTED_WITH_REJECTIONS".into())), "{states:?}");
+    Ok(())
+}
+
 /// True once the parsers have committed what is on the topic.
 fn through(world: &World) -> Result<bool> {
     is_through(world.kafka.bootstrap(), "cortex-parsers", OBJECTS)
