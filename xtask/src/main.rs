@@ -110,7 +110,14 @@ fn test(arguments: &[String]) -> Result<()> {
     let build = cargo().arg("test").args(scope_before_names(&scope)).arg("--no-run").status()?;
     succeeded("the build", build)?;
     let servers = Servers::start()?;
-    let status = cargo().arg("test").args(&scope).envs(servers.environment()).status()?;
+    let mut tests = cargo();
+    tests.arg("test").args(&scope).envs(servers.environment());
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        // One more than there are cores: those that take longest mostly wait for sessions and leases to run out.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        tests.env("RUST_TEST_THREADS", (cores + 1).to_string());
+    }
+    let status = tests.status()?;
     drop(servers);
     succeeded("a test", status)
 }
