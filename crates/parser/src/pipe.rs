@@ -328,8 +328,9 @@ impl Pipe {
             since_look += 1;
             let look = since_look == ROWS_A_LOOK;
             if since_look == 1 {
-                let is_poison = file.claimed.object.object_key.contains("poison");
-                fail::fail_point!("parser.row", is_poison, |how| poisoned(how.as_deref()));
+                fail::fail_point!("parser.row", file.claimed.object.object_key.contains("poison"), |how| {
+                    poisoned(how.as_deref())
+                });
             }
             if look {
                 since_look = 0;
@@ -445,6 +446,7 @@ impl GaveUp {
 }
 
 /// What a file does to its reader in tests: `return(crash)`, `return(panic)`, `return(hang)`.
+#[allow(dead_code, reason = "there are crash points in test builds alone")]
 fn poisoned(how: Option<&str>) -> ! {
     match how {
         Some("crash") => std::process::abort(),
