@@ -7,6 +7,8 @@ use ledger::outcome::End;
 use queue::QueueError;
 use records::queue::FileError;
 
+use crate::claim::Claimed;
+
 /// Why a file is not (yet) at its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PipeError {
@@ -98,4 +100,42 @@ fn object_failed(error: &BucketError, position: u64, begun: bool) -> Result<Ende
         ended.end = End::Changed;
     }
     Ok(ended)
+}
+
+/// Why a file is ended before its end.
+#[derive(Clone, Copy)]
+pub(crate) enum GaveUp {
+    /// The object could not be read so many times.
+    Unreachable(u32),
+    /// So many attempts were lost on it.
+    Lost(u32),
+}
+
+impl GaveUp {
+    /// The file's end, with what is published of it up to this byte.
+    pub(crate) fn ended(self, claimed: &Claimed, position: u64) -> Ended {
+        let key = &claimed.object.object_key;
+        match self {
+            Self::Unreachable(tries) => Ended::unreadable(
+                "unavailable",
+                format!("{key} could not be read in {tries} tries from byte {position} on"),
+                "see whether the bucket's endpoint answers, then have the file reprocessed",
+                position,
+            ),
+            Self::Lost(lost) => Ended::unreadable(
+                "set_aside",
+                format!(
+                    "{lost} attempts in a row crashed or hung the parser behind byte {position} of {key}"
+                ),
+                "report it with the parser's log; once it is mended, have the file reprocessed",
+                position,
+            ),
+        }
+    }
+}
+
+/// What a panic said.
+pub(crate) fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
 }

@@ -21,7 +21,7 @@ use tracing::{info, info_span, warn};
 use crate::chunk::Chunk;
 use crate::claim::{Claimed, Received};
 use crate::config::{Config, most_bytes};
-use crate::fault::{Ended, PipeError, read_failed};
+use crate::fault::{Ended, GaveUp, PipeError, read_failed, said};
 use crate::file::{FileRun, Mode, Reached, facts};
 use crate::open::Buckets;
 use crate::probation::{Probation, Turn};
@@ -410,39 +410,8 @@ fn header(incoming: &Incoming, name: &str) -> Vec<u8> {
     incoming.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
 }
 
-/// Why a file is ended before its end.
-#[derive(Clone, Copy)]
-enum GaveUp {
-    /// The object could not be read so many times.
-    Unreachable(u32),
-    /// So many attempts were lost on it.
-    Lost(u32),
-}
-
 fn unreachable_for_long(tries: &Tries, most: u32) -> Option<GaveUp> {
     (tries.object >= most).then_some(GaveUp::Unreachable(tries.object))
-}
-
-impl GaveUp {
-    fn ended(self, claimed: &Claimed, position: u64) -> Ended {
-        let key = &claimed.object.object_key;
-        match self {
-            Self::Unreachable(tries) => Ended::unreadable(
-                "unavailable",
-                format!("{key} could not be read in {tries} tries from byte {position} on"),
-                "see whether the bucket's endpoint answers, then have the file reprocessed",
-                position,
-            ),
-            Self::Lost(lost) => Ended::unreadable(
-                "set_aside",
-                format!(
-                    "{lost} attempts in a row crashed or hung the parser behind byte {position} of {key}"
-                ),
-                "report it with the parser's log; once it is mended, have the file reprocessed",
-                position,
-            ),
-        }
-    }
 }
 
 /// What a file does to its reader in tests: `return(crash)`, `return(panic)`, `return(hang)`.
@@ -455,10 +424,4 @@ fn poisoned(how: Option<&str>) -> ! {
         },
         _ => std::panic::panic_any("the file is poison"),
     }
-}
-
-/// What a panic said.
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
 }
