@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ".cortex.worker.v1.IssueCredentialsResponse",
         ".cortex.registry.v1.StaticKeys",
         ".cortex.registry.v1.CreateAccountTokenResponse",
+        ".cortex.registry.v1.Account",
     ]);
     tonic_prost_build::configure().compile_fds_with_config(descriptors, config)?;
     Ok(())

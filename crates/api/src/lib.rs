@@ -56,6 +56,13 @@ impl fmt::Debug for registry::CreateAccountTokenResponse {
     }
 }
 
+// An External ID is shown to its customer and needed by no one else.
+impl fmt::Debug for registry::Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -68,7 +75,8 @@ mod tests {
             ..Default::default()
         };
         let create = crate::registry::CreateSourceRequest { static_keys: Some(keys), ..Default::default() };
-        let token = crate::registry::CreateAccountTokenResponse { token: "hush".into() };
+        let token =
+            crate::registry::CreateAccountTokenResponse { token: "hush".into(), ..Default::default() };
         assert!(!format!("{create:?}{session:?}{token:?}").contains("hush"));
     }
 }

@@ -20,7 +20,7 @@ use crate::print;
 pub(crate) async fn account(command: AccountCommand) -> Result<()> {
     match command {
         AccountCommand::Create { id, name, client } => {
-            let request = CreateAccountRequest { account_id: id, display_name: name };
+            let request = CreateAccountRequest { account_id: id, display_name: name, ..Default::default() };
             let account =
                 registry(&client)?.create_account(request).await.map_err(refused)?.into_inner().account;
             show_account(&client, &account.context("the registry gave no account")?)
@@ -32,7 +32,7 @@ pub(crate) async fn account(command: AccountCommand) -> Result<()> {
             show_account(&client, &account.context("the registry gave no account")?)
         }
         AccountCommand::Token { account, client } => {
-            let request = CreateAccountTokenRequest { name: account_name(&account) };
+            let request = CreateAccountTokenRequest { name: account_name(&account), ..Default::default() };
             let token =
                 registry(&client)?.create_account_token(request).await.map_err(refused)?.into_inner().token;
             print(&if client.json { json!({ "token": token }).to_string() } else { token });
@@ -63,7 +63,7 @@ pub(crate) async fn source(command: SourceCommand) -> Result<()> {
             show_source(&client, &source.context("the registry gave no source")?)
         }
         SourceCommand::Delete(SourceArgs { source, client }) => {
-            let request = DeleteSourceRequest { name: source };
+            let request = DeleteSourceRequest { name: source, ..Default::default() };
             registry(&client)?.delete_source(request).await.map_err(refused)?;
             Ok(())
         }
@@ -143,7 +143,12 @@ pub(crate) async fn all_sources(registry: &mut Registry, account: &str) -> Resul
     let mut sources = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = ListSourcesRequest { parent: account.to_owned(), page_size: 1_000, page_token };
+        let request = ListSourcesRequest {
+            parent: account.to_owned(),
+            page_size: 1_000,
+            page_token,
+            ..Default::default()
+        };
         let page = registry.list_sources(request).await.map_err(refused)?.into_inner();
         sources.extend(page.sources);
         page_token = page.next_page_token;
@@ -181,7 +186,12 @@ pub(crate) async fn all_files(registry: &mut Registry, source: &str) -> Result<V
     let mut files = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = ListFilesRequest { parent: source.to_owned(), page_size: 1_000, page_token };
+        let request = ListFilesRequest {
+            parent: source.to_owned(),
+            page_size: 1_000,
+            page_token,
+            ..Default::default()
+        };
         let page = registry.list_files(request).await.map_err(refused)?.into_inner();
         files.extend(page.files);
         page_token = page.next_page_token;

@@ -195,6 +195,7 @@ impl FileRun {
             committed_at: Some(SystemTime::now().into()),
             worker_id: self.worker_id.clone(),
             warnings: self.checker.warnings().iter().map(warning).collect(),
+            refusals: Vec::new(),
             columns,
         };
         lane.publish(Outgoing {

@@ -28,6 +28,7 @@ pub(crate) fn account(account: store::Account) -> Account {
         display_name: account.display_name,
         external_id: account.external_id,
         create_time: Some(timestamp(account.created)),
+        ..Account::default()
     }
 }
 
@@ -59,6 +60,7 @@ pub(crate) fn source(source: store::Source) -> Source {
             store::InvalidRows::RejectRow => InvalidRows::RejectRow,
             store::InvalidRows::RejectFile => InvalidRows::RejectFile,
         } as i32,
+        ..Source::default()
     }
 }
 
@@ -80,6 +82,9 @@ fn discovery(discovery: store::Discovery) -> Discovery {
         outside: discovery.outside,
         outside_examples: discovery.outside_examples,
         error: discovery.error.map(problem),
+        list_requests: discovery.list_requests,
+        left_alone: discovery.left_alone,
+        formats: Vec::new(),
     }
 }
 
@@ -119,6 +124,7 @@ pub(crate) fn file(file: store::File, stuck_since: Timestamp) -> File {
         worker_id: file.worker_id,
         attempts: file.attempts,
         stuck,
+        replaces_generation: 0,
     }
 }
 
@@ -176,6 +182,7 @@ pub(crate) fn sample(sample: store::Sample) -> Sample {
         receive_time: Some(timestamp(sample.received_at)),
         message: sample.message,
         record: sample.record,
+        json: String::new(),
     }
 }
 
@@ -195,6 +202,9 @@ pub(crate) fn source_work(source: store::Source, platform: &PlatformIdentity) ->
         expected_bucket_owner: settings.expected_bucket_owner,
         reject_file: settings.invalid_rows == store::InvalidRows::RejectFile,
         last_columns: Vec::new(),
+        max_rejected_basis_points: 0,
+        deletions_version: 0,
+        event_queue_url: String::new(),
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) enum CallError {
     Forbidden(&'static str),
     #[error("the request is not valid; each field that is not is named with its rule")]
     Invalid(Vec<Violation>),
+    #[error("this call is not served yet")]
+    Unimplemented,
     #[error("{reason}")]
     Precondition { code: String, reason: String, advice: String },
     #[error(transparent)]
@@ -84,6 +86,7 @@ impl From<CallError> for Status {
         match error {
             CallError::Unauthenticated => told(Code::Unauthenticated, "UNAUTHENTICATED", message),
             CallError::Forbidden(_) => told(Code::PermissionDenied, "FORBIDDEN", message),
+            CallError::Unimplemented => told(Code::Unimplemented, "UNIMPLEMENTED", message),
             CallError::Invalid(violations) => {
                 let fields = violations.into_iter().map(|one| FieldViolation::new(one.field, one.rule));
                 let details = ErrorDetails::with_bad_request(fields.collect::<Vec<_>>());

@@ -29,6 +29,8 @@ pub fn schema_to_api(schema: &dataset::Schema) -> Schema {
         from: text(&column["from"]),
         format: text(&column["format"]),
         time_zone: text(&column["time_zone"]),
+        sensitive: column["sensitive"].as_bool().unwrap_or_default(),
+        description: String::new(),
     };
     let additional = format!("ADDITIONAL_COLUMNS_{}", text(&json["additional_columns"]));
     Schema {
@@ -60,6 +62,9 @@ fn column_json(column: &Column) -> Value {
     }
     if column.required {
         json.insert("required".to_owned(), true.into());
+    }
+    if column.sensitive {
+        json.insert("sensitive".to_owned(), true.into());
     }
     for (key, value) in [("from", &column.from), ("format", &column.format), ("time_zone", &column.time_zone)]
     {

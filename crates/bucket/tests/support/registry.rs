@@ -163,4 +163,27 @@ impl WorkerService for Issuing {
     ) -> Result<Response<ClaimFilesResponse>, Status> {
         Err(Status::unimplemented("not asked for here"))
     }
+
+    type ListDeletedSubjectsStream = tokio_stream::Empty<Result<ListDeletedSubjectsResponse, Status>>;
+
+    async fn list_deleted_subjects(
+        &self,
+        _: Request<ListDeletedSubjectsRequest>,
+    ) -> Result<Response<Self::ListDeletedSubjectsStream>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn lease_event_queues(
+        &self,
+        _: Request<LeaseEventQueuesRequest>,
+    ) -> Result<Response<LeaseEventQueuesResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn record_events(
+        &self,
+        _: Request<RecordEventsRequest>,
+    ) -> Result<Response<RecordEventsResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
 }

@@ -40,8 +40,11 @@ pub(super) async fn account(registry: &mut Registry) -> Result<(Account, bool)> 
     match registry.get_account(GetAccountRequest { name }).await {
         Ok(found) => Ok((found.into_inner().account.context("the registry gave no account")?, false)),
         Err(status) if status.code() == Code::NotFound => {
-            let request =
-                CreateAccountRequest { account_id: ACCOUNT.to_owned(), display_name: "Demo".to_owned() };
+            let request = CreateAccountRequest {
+                account_id: ACCOUNT.to_owned(),
+                display_name: "Demo".to_owned(),
+                ..Default::default()
+            };
             let made = registry.create_account(request).await.map_err(refused)?.into_inner();
             Ok((made.account.context("the registry gave no account")?, true))
         }

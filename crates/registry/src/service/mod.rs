@@ -1,18 +1,34 @@
 //! The two APIs.
 
+mod accounts;
 mod connection;
+mod datasets;
+mod days;
+mod deletions;
+mod files;
+mod preview;
 mod registry;
+mod schemas;
+mod setup;
+mod sources;
 mod worker;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio_stream::Stream;
+use tonic::Status;
 
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::credentials::Issuer;
-use crate::store::{AccountId, AuditEntry, Store};
+use crate::error::CallError;
+use crate::store::{AccountId, AuditEntry, PageRequest, Store};
+
+/// The answer of a call that streams.
+pub(crate) type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// The instant so long ago.
 pub(crate) fn stuck_since(stuck_after: Duration) -> Timestamp {
@@ -37,7 +53,7 @@ impl Service {
         action: &str,
         subject: &str,
         detail: serde_json::Value,
-    ) -> Result<(), crate::error::CallError> {
+    ) -> Result<(), CallError> {
         let entry = AuditEntry {
             at: Timestamp::now(),
             actor: actor.to_owned(),
@@ -48,4 +64,21 @@ impl Service {
         };
         Ok(self.store.audit(&entry).await?)
     }
+}
+
+fn page(size_sent: i32, token: String) -> Result<PageRequest, CallError> {
+    Ok(PageRequest { size: size(size_sent, 50, 1_000)?, token })
+}
+
+/// As AIP-158: the default where zero, the limit where above it.
+fn size(sent: i32, default: u32, limit: u32) -> Result<u32, CallError> {
+    match u32::try_from(sent) {
+        Ok(0) => Ok(default),
+        Ok(size) => Ok(size.min(limit)),
+        Err(_) => Err(CallError::invalid("page_size", "must not be negative")),
+    }
+}
+
+fn precondition(code: &str, reason: String) -> CallError {
+    CallError::Precondition { code: code.to_owned(), reason, advice: String::new() }
 }

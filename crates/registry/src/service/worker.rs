@@ -5,10 +5,11 @@ use std::time::Duration;
 use api::worker::worker_service_server::WorkerService;
 use api::worker::{
     ClaimFilesRequest, ClaimFilesResponse, ClaimResult, CompleteScanRequest, CompleteScanResponse,
-    IssueCredentialsRequest, IssueCredentialsResponse, LeaseScanRequest, LeaseScanResponse,
+    IssueCredentialsRequest, IssueCredentialsResponse, LeaseEventQueuesRequest, LeaseEventQueuesResponse,
+    LeaseScanRequest, LeaseScanResponse, ListDeletedSubjectsRequest, ListDeletedSubjectsResponse,
     ListUnpublishedRequest, ListUnpublishedResponse, MarkPublishedRequest, MarkPublishedResponse,
-    RecordObjectsRequest, RecordObjectsResponse, RenewLeaseRequest, RenewLeaseResponse, ScanLease,
-    SourceWork,
+    RecordEventsRequest, RecordEventsResponse, RecordObjectsRequest, RecordObjectsResponse,
+    RenewLeaseRequest, RenewLeaseResponse, ScanLease, SourceWork,
 };
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -18,7 +19,7 @@ use ledger::claim::QueuePosition;
 use serde_json::json;
 use tonic::{Request, Response, Status};
 
-use super::Service;
+use super::{Service, Streamed};
 use crate::convert::{self, from_timestamp, timestamp};
 use crate::error::CallError;
 use crate::name;
@@ -188,7 +189,12 @@ impl WorkerService for Service {
         let claimed = claimed.map_err(CallError::from)?;
         let result = |(decision, lost_attempts)| {
             let (decision, reason) = convert::decision(decision);
-            ClaimResult { decision: decision as i32, reason: reason.to_owned(), lost_attempts }
+            ClaimResult {
+                decision: decision as i32,
+                reason: reason.to_owned(),
+                lost_attempts,
+                replaces_generation: 0,
+            }
         };
         let mut last_columns = claimed.last_columns;
         let work = |source: Source| {
@@ -222,6 +228,29 @@ impl WorkerService for Service {
             session_token: session.session_token().unwrap_or_default().to_owned(),
             expires_at: session.expiry().map(Into::into),
         }))
+    }
+
+    type ListDeletedSubjectsStream = Streamed<ListDeletedSubjectsResponse>;
+
+    async fn list_deleted_subjects(
+        &self,
+        request: Request<ListDeletedSubjectsRequest>,
+    ) -> Answer<Self::ListDeletedSubjectsStream> {
+        self.auth.worker(&request).await?;
+        Err(CallError::Unimplemented.into())
+    }
+
+    async fn lease_event_queues(
+        &self,
+        request: Request<LeaseEventQueuesRequest>,
+    ) -> Answer<LeaseEventQueuesResponse> {
+        self.auth.worker(&request).await?;
+        Err(CallError::Unimplemented.into())
+    }
+
+    async fn record_events(&self, request: Request<RecordEventsRequest>) -> Answer<RecordEventsResponse> {
+        self.auth.worker(&request).await?;
+        Err(CallError::Unimplemented.into())
     }
 }
 

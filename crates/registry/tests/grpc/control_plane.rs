@@ -33,7 +33,11 @@ async fn a_source_is_activated_where_the_role_demands_the_accounts_external_id()
     let pause = PauseSourceRequest { name: live.name.clone() };
     let paused = fixture.as_admin().pause_source(pause).await.unwrap().into_inner().source.unwrap();
     assert_eq!(paused.state(), SourceState::Paused);
-    fixture.as_admin().delete_source(DeleteSourceRequest { name: live.name.clone() }).await.unwrap();
+    fixture
+        .as_admin()
+        .delete_source(DeleteSourceRequest { name: live.name.clone(), ..Default::default() })
+        .await
+        .unwrap();
     let gone = fixture.as_admin().get_source(GetSourceRequest { name: live.name }).await.unwrap_err();
     assert_eq!(gone.code(), Code::NotFound);
 }
@@ -51,7 +55,10 @@ async fn a_token_of_one_account_sees_nothing_of_another() {
         client.get_account(GetAccountRequest { name: other.name.clone() }).await.err(),
         client.get_source(GetSourceRequest { name: foreign.name.clone() }).await.err(),
         client.activate_source(ActivateSourceRequest { name: foreign.name.clone() }).await.err(),
-        client.delete_source(DeleteSourceRequest { name: foreign.name.clone() }).await.err(),
+        client
+            .delete_source(DeleteSourceRequest { name: foreign.name.clone(), ..Default::default() })
+            .await
+            .err(),
         client.list_sources(ListSourcesRequest { parent: other.name, ..Default::default() }).await.err(),
         // Another's source under the own account's name is not found either.
         client.get_source(GetSourceRequest { name: foreign.name.replace("other", "own") }).await.err(),
@@ -119,7 +126,12 @@ async fn a_create_that_is_repeated_makes_one_source() {
     }
     let (mut names, mut page_token) = (Vec::new(), String::new());
     loop {
-        let request = ListSourcesRequest { parent: account.name.clone(), page_size: 2, page_token };
+        let request = ListSourcesRequest {
+            parent: account.name.clone(),
+            page_size: 2,
+            page_token,
+            ..Default::default()
+        };
         let page = client.list_sources(request).await.unwrap().into_inner();
         assert!(page.sources.len() <= 2);
         names.extend(page.sources.into_iter().map(|one| one.name));

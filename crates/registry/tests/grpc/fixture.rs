@@ -99,12 +99,13 @@ impl Fixture {
     }
 
     pub(crate) async fn account(&self, id: &str) -> Account {
-        let request = CreateAccountRequest { account_id: id.into(), display_name: id.into() };
+        let request =
+            CreateAccountRequest { account_id: id.into(), display_name: id.into(), ..Default::default() };
         self.as_admin().create_account(request).await.unwrap().into_inner().account.unwrap()
     }
 
     pub(crate) async fn token(&self, account: &Account) -> String {
-        let request = CreateAccountTokenRequest { name: account.name.clone() };
+        let request = CreateAccountTokenRequest { name: account.name.clone(), ..Default::default() };
         self.as_admin().create_account_token(request).await.unwrap().into_inner().token
     }
 

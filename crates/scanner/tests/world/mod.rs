@@ -79,7 +79,11 @@ impl World {
         let address = serve(config, queue.clone(), stop.clone()).await;
         let mut registry = Registry::new(connect(&address, "admin").unwrap());
         let worker = Worker::new(connect(&address, "worker").unwrap());
-        let request = CreateAccountRequest { account_id: "customer".into(), display_name: "Customer".into() };
+        let request = CreateAccountRequest {
+            account_id: "customer".into(),
+            display_name: "Customer".into(),
+            ..Default::default()
+        };
         let account = registry.create_account(request).await.unwrap().into_inner().account.unwrap();
         let source = Source::default();
         let mut world =
