@@ -13,7 +13,7 @@ mod service;
 pub mod store;
 mod validate;
 
-pub use config::{Config, PlatformIdentity, Secret};
+pub use config::{Config, PlatformIdentity, Secret, ServerTls};
 pub use error::RegistryError;
 pub use schema::{schema_from_api, schema_to_api};
 pub use server::{Probe, Server};
