@@ -11,7 +11,7 @@ use api::registry::{
 };
 use queue::embedded::EmbeddedQueue;
 use queue::{Queue, TopicSpec};
-use registry::{Config, RegistryError, Secret, Server};
+use registry::{Config, RegistryError, Secret, Server, ServerTls};
 use sandbox::{Grant, Identity, Principal, Role, Roles, Sandbox, Trust};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -42,6 +42,11 @@ impl Drop for Fixture {
 
 impl Fixture {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// With TLS where it is given.
+    pub(crate) async fn start_with(tls: Option<ServerTls>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("s3").join(BUCKET).join("events/2026-11-23");
         std::fs::create_dir_all(&folder).unwrap();
@@ -75,13 +80,15 @@ impl Fixture {
         let database = format!("sqlite://{}?mode=rwc", dir.path().join("registry.db").display());
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut config = Config::new(listen, Secret::new(database), Secret::new(ADMIN), Secret::new(WORKER));
+        config.tls = tls;
         config.platform.sts_endpoint = Some(s3.clone());
         config.platform.s3_endpoint = Some(s3.clone());
         config.platform.keys = Some((platform.access_key_id, Secret::new(platform.secret_access_key)));
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let shown = format!("{config:?}");
         assert!(![ADMIN, WORKER, "platform-secret"].iter().any(|secret| shown.contains(secret)), "{shown}");
         let server = Server::bind(config, queue.clone()).await.unwrap();
-        let address = format!("http://{}", server.local_addr());
+        let address = format!("{scheme}://{}", server.local_addr());
         let running = Some(tokio::spawn(server.run(shutdown.clone())));
         Self { address, roles, queue, s3, shutdown, running, _dir: dir }
     }

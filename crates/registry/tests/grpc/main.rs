@@ -6,4 +6,5 @@ mod control_plane;
 mod fixture;
 mod progress;
 mod role;
+mod tls;
 mod worker;
