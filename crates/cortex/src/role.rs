@@ -190,6 +190,10 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
     config.max_unfinished_files = settings.max_unfinished_files;
     config.most_attempts = settings.most_attempts;
     config.stuck_after = Duration::from_millis(settings.stuck_after_ms);
+    config.requests_per_second = settings.requests_per_second;
+    config.max_sources = settings.max_sources;
+    config.delete_grace = Duration::from_secs(u64::from(settings.delete_grace_hours) * 3600);
+    config.upkeep_interval = Duration::from_millis(settings.upkeep_interval_ms);
     Ok(config)
 }
 

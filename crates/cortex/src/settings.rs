@@ -127,6 +127,10 @@ const KEYS: &[(&str, Kind)] = &[
     ("max_unfinished_files", Kind::Number),
     ("most_attempts", Kind::Number),
     ("stuck_after_ms", Kind::Number),
+    ("requests_per_second", Kind::Number),
+    ("max_sources", Kind::Number),
+    ("delete_grace_hours", Kind::Number),
+    ("upkeep_interval_ms", Kind::Number),
     ("stall_limit_ms", Kind::Number),
     ("lease_seconds", Kind::Number),
     ("chunk_rows", Kind::Number),
@@ -243,6 +247,18 @@ pub(crate) struct Settings {
     /// A file that is to be read and has not moved for so long is shown as stuck.
     #[serde(default = "default_stuck_after")]
     pub stuck_after_ms: u64,
+    /// Requests a second of one account; 0 for no limit.
+    #[serde(default = "default_requests_per_second")]
+    pub requests_per_second: u32,
+    /// Sources that an account may have.
+    #[serde(default = "default_max_sources")]
+    pub max_sources: u32,
+    /// How long a deleted source can be undeleted.
+    #[serde(default = "default_delete_grace")]
+    pub delete_grace_hours: u32,
+    /// Between two looks whether what was due of a source has come, and whether deleted sources are to go.
+    #[serde(default = "default_upkeep_interval")]
+    pub upkeep_interval_ms: u64,
     /// A parser whose file has not moved for so long takes itself for hung, and ends.
     #[serde(default = "default_stall_limit")]
     pub stall_limit_ms: u64,
@@ -348,6 +364,22 @@ fn default_lease() -> u32 {
 fn default_most_attempts() -> u32 {
     5
 }
+fn default_requests_per_second() -> u32 {
+    50
+}
+
+fn default_max_sources() -> u32 {
+    100
+}
+
+fn default_delete_grace() -> u32 {
+    7 * 24
+}
+
+fn default_upkeep_interval() -> u64 {
+    300_000
+}
+
 fn default_stuck_after() -> u64 {
     900_000
 }
