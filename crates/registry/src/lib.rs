@@ -6,10 +6,12 @@ mod convert;
 mod credentials;
 mod error;
 mod name;
+mod policy;
 mod progress;
 mod schema;
 mod server;
 mod service;
+mod setup;
 pub mod store;
 mod validate;
 
