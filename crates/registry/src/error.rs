@@ -55,6 +55,10 @@ pub(crate) enum CallError {
     Unimplemented,
     #[error("{reason}")]
     Precondition { code: String, reason: String, advice: String },
+    #[error("{reason}")]
+    Busy { code: &'static str, reason: String },
+    #[error("the registry failed: {0}")]
+    Failed(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -95,6 +99,11 @@ impl From<CallError> for Status {
             CallError::Precondition { code, reason, advice } => {
                 let message = if advice.is_empty() { reason } else { format!("{reason}; {advice}") };
                 told(Code::FailedPrecondition, &code, message)
+            }
+            CallError::Busy { code, .. } => told(Code::ResourceExhausted, code, message),
+            CallError::Failed(_) => {
+                tracing::error!(%message, "a call failed");
+                told(Code::Internal, "FAILED", message)
             }
             CallError::Store(error) => store_status(&error, message),
             CallError::Credentials(error) => {

@@ -2,12 +2,14 @@
 
 mod auth;
 mod config;
+mod connection;
 mod convert;
 mod credentials;
 mod error;
 mod name;
 mod policy;
 mod progress;
+mod reading;
 mod schema;
 mod server;
 mod service;

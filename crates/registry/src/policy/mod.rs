@@ -54,6 +54,15 @@ pub(crate) fn permissions(reach: &Reach<'_>) -> Node {
     document(statements)
 }
 
+/// Denies everything.
+pub(crate) fn nothing() -> Node {
+    document(vec![Node::map([
+        ("Effect", Node::text("Deny")),
+        ("Action", Node::text("*")),
+        ("Resource", Node::text("*")),
+    ])])
+}
+
 /// The platform may assume the role, with this External ID alone.
 pub(crate) fn trust(partition: &str, platform_account: &str, external_id: &str) -> Node {
     let principal = format!("arn:{partition}:iam::{platform_account}:root");

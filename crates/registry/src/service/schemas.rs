@@ -6,8 +6,7 @@ use crate::schema::schema_from_api;
 use crate::store::{SchemaVersion, Source, StoreError};
 use crate::{convert, name};
 use api::registry::{
-    ListSourceSchemasRequest, ListSourceSchemasResponse, ProposeSourceSchemaRequest,
-    ProposeSourceSchemaResponse, SetSourceSchemaRequest, SetSourceSchemaResponse,
+    ListSourceSchemasRequest, ListSourceSchemasResponse, SetSourceSchemaRequest, SetSourceSchemaResponse,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -45,13 +44,6 @@ impl Service {
         &self,
         _request: Request<ListSourceSchemasRequest>,
     ) -> Result<ListSourceSchemasResponse, CallError> {
-        Err(CallError::Unimplemented)
-    }
-
-    pub(super) async fn propose_source_schema(
-        &self,
-        _request: Request<ProposeSourceSchemaRequest>,
-    ) -> Result<ProposeSourceSchemaResponse, CallError> {
         Err(CallError::Unimplemented)
     }
 }

@@ -28,19 +28,20 @@ impl Service {
             return Err(CallError::invalid("source", "must be set"));
         };
         let settings = validate::source(&self.config, &sent, request.static_keys.is_some())?;
+        let id = SourceId::from(Uuid::new_v4().to_string());
         let sealed_keys = match request.static_keys {
             Some(keys) => {
                 let keys = StaticKeys {
                     access_key_id: keys.access_key_id,
                     secret_access_key: keys.secret_access_key,
                 };
-                let sealed = self.issuer.seal(&keys);
+                let sealed = self.issuer.seal(&id, &keys);
                 Some(sealed.ok_or_else(|| CallError::invalid("static_keys", "they cannot be sealed here"))?)
             }
             None => None,
         };
         let new = NewSource {
-            id: SourceId::from(Uuid::new_v4().to_string()),
+            id,
             account: account.clone(),
             settings,
             sealed_keys,
@@ -87,11 +88,18 @@ impl Service {
         let (account, id) = name::source("name", &request.get_ref().name)?;
         let actor = self.auth.account(&request, &account).await?;
         let source = self.store.get_source(&account, &id).await?;
-        if let Err(error) = self.test_connection(&source).await {
-            let detail = json!({ "refused": error.to_string() });
-            self.audit(&actor, &account, "source.activate", &request.get_ref().name, detail).await?;
-            return Err(error);
-        }
+        let tested = match self.test_connection(&source).await {
+            Ok(tested) => tested,
+            Err(error) => {
+                let detail = json!({ "refused": error.to_string() });
+                self.audit(&actor, &account, "source.activate", &request.get_ref().name, detail).await?;
+                return Err(error);
+            }
+        };
+        let source = match tested.region {
+            Some(region) => self.store.set_source_region(&source, &region, Timestamp::now()).await?,
+            None => source,
+        };
         let source = self.set_state(&actor, source, SourceState::Active, "source.activate").await?;
         Ok(ActivateSourceResponse { source: Some(convert::source(source)) })
     }

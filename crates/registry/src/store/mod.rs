@@ -38,6 +38,7 @@ mod reprocess;
 mod row;
 mod samples;
 mod scans;
+mod sealed;
 mod sources;
 
 pub use accounts::{Account, Principal, TokenHash};

@@ -287,6 +287,29 @@ impl Store {
         Ok(source)
     }
 
+    /// Sets the region of a source, as it was read: where its bucket was found to be. [`StoreError::Conflict`] where the
+    /// source changed since.
+    pub async fn set_source_region(&self, source: &Source, region: &str, now: Timestamp) -> Result<Source> {
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE sources SET region = $4, revision = revision + 1, updated_at = $5 \
+             WHERE account_id = $1 AND source_id = $2 AND revision = $3 AND state <> 'deleted'",
+        )
+        .bind(source.account.as_str())
+        .bind(source.id.as_str())
+        .bind(int(source.revision))
+        .bind(region)
+        .bind(now.as_microsecond())
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(changed_or_absent(&mut tx, &source.account, &source.id).await);
+        }
+        let source = read(&mut tx, &source.account, &source.id).await?;
+        tx.commit().await?;
+        Ok(source)
+    }
+
     /// Puts a new version of the schema in force and keeps it in the history; [`StoreError::Conflict`] where the
     /// source changed since `revision`, [`StoreError::AlreadyExists`] where the version was used before.
     pub async fn set_source_schema(
