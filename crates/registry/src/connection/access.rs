@@ -25,9 +25,7 @@ impl Test {
             By::ExternalId => Finding::passed(format!("{role} was assumed with the account's External ID")),
             By::PreviousExternalId(until) => Finding::warning(
                 "previous_external_id",
-                format!(
-                    "{role} still demands the account's previous External ID, which holds until {until}"
-                ),
+                format!("{role} still demands the account's previous External ID, which holds until {until}"),
                 "put the new External ID into the role's trust policy before then",
             )
             .with(self.trust_policy()),

@@ -106,8 +106,7 @@ impl Test {
                 format!("upload files into folders by date of upload, such as {example}"),
             );
         }
-        let examples: Vec<&str> =
-            seen.outside_examples.iter().take(EXAMPLES).map(String::as_str).collect();
+        let examples: Vec<&str> = seen.outside_examples.iter().take(EXAMPLES).map(String::as_str).collect();
         Finding::failed(
             "no_dated_folders",
             format!("{place} has no folder named by date (YYYY-MM-DD); there is {}", examples.join(", ")),
@@ -233,7 +232,11 @@ fn bucket_prefix(path: &str) -> String {
 
 fn broken(error: &std::io::Error) -> Finding {
     tracing::error!(%error, "a connection test's reader died");
-    Finding::failed("internal", "the test itself failed", "test again; if it stays so, report it to the operator")
+    Finding::failed(
+        "internal",
+        "the test itself failed",
+        "test again; if it stays so, report it to the operator",
+    )
 }
 
 /// What the first rows of the newest files say of the source.
@@ -246,22 +249,27 @@ fn held(files: &[PreviewSourceResponse]) -> Finding {
     let counted = format!("{rejected} of the first {rows} rows of the newest files are rejected");
     let told = first_error.map(|(file, error)| {
         let row = error.row_number.unwrap_or_default();
-        let column = if error.column.is_empty() { String::new() } else { format!(", column {}", error.column) };
+        let column =
+            if error.column.is_empty() { String::new() } else { format!(", column {}", error.column) };
         (format!("row {row} of {}{column}: {}", file.object_key, error.reason), error.advice.clone())
     });
     match (problem, told) {
-        (Some((file, problem)), _) if accepted == 0 && is_fault(file, problem) => {
-            Finding::failed(&problem.code, format!("{}: {}", file.object_key, problem.reason), &problem.advice)
-        }
+        (Some((file, problem)), _) if accepted == 0 && is_fault(file, problem) => Finding::failed(
+            &problem.code,
+            format!("{}: {}", file.object_key, problem.reason),
+            &problem.advice,
+        ),
         (_, Some((example, advice))) if accepted == 0 => {
             Finding::failed("no_valid_rows", format!("{counted}, such as {example}"), advice)
         }
         (_, Some((example, advice))) => {
             Finding::warning("rows_rejected", format!("{counted}, such as {example}"), advice)
         }
-        (Some((file, problem)), None) => {
-            Finding::warning(&problem.code, format!("{}: {}", file.object_key, problem.reason), &problem.advice)
-        }
+        (Some((file, problem)), None) => Finding::warning(
+            &problem.code,
+            format!("{}: {}", file.object_key, problem.reason),
+            &problem.advice,
+        ),
         (None, None) if rows == 0 => Finding::warning(
             "no_rows",
             "the newest files have no rows",

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use api::registry::test_source_response::Event;
-use api::registry::{TestStep, TestStepKind, TestStepStatus, TestSourceResponse};
+use api::registry::{TestSourceResponse, TestStep, TestStepKind, TestStepStatus};
 use tokio::sync::mpsc;
 use tonic::Status;
 

@@ -61,11 +61,15 @@ impl Sealer {
             }
             return Err(RegistryError::Setting {
                 name: "sealing_key",
-                reason: "must be set where sealing_keys_retired is: what they sealed is sealed anew under it".to_owned(),
+                reason: "must be set where sealing_keys_retired is: what they sealed is sealed anew under it"
+                    .to_owned(),
             });
         };
         let retired = config.sealing_keys_retired.iter().map(|key| cipher("sealing_keys_retired", key));
-        Ok(Some(Self { current: cipher("sealing_key", current)?, retired: retired.collect::<Result<_, _>>()? }))
+        Ok(Some(Self {
+            current: cipher("sealing_key", current)?,
+            retired: retired.collect::<Result<_, _>>()?,
+        }))
     }
 
     /// Seals for a source; none only where the text is larger than the cipher takes (256 GiB).

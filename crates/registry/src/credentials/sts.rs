@@ -109,7 +109,11 @@ fn refused<E: ProvideErrorMetadata, R>(role_arn: &str, error: &SdkError<E, R>) -
     let role_arn = role_arn.to_owned();
     match code {
         "AccessDenied" | "AccessDeniedException" => CredentialsError::AssumeRole { role_arn, reason },
-        "Throttling" | "ThrottlingException" | "InternalFailure" | "InternalError" | "ServiceUnavailable"
+        "Throttling"
+        | "ThrottlingException"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServiceUnavailable"
         | "RequestLimitExceeded" => CredentialsError::Unavailable(code.to_owned()),
         "ExpiredToken"
         | "ExpiredTokenException"

@@ -3,7 +3,9 @@
 use std::io;
 
 use api::registry::{FileProblem, FileWarning, PreviewSourceResponse, PreviewedRecord, RowError};
-use dataset::{Checked, EnvelopeConst, EnvelopeWriter, FileChecker, MASKED, RefusedRow, Schema, Warning, mask};
+use dataset::{
+    Checked, EnvelopeConst, EnvelopeWriter, FileChecker, MASKED, RefusedRow, Schema, Warning, mask,
+};
 use format::{BadRow, Entry, Item, Row};
 use jiff::Timestamp;
 use ledger::FileId;
@@ -143,7 +145,9 @@ impl<'a> Preview<'a> {
         let schema = &self.reader.schema;
         let message = schema.dataset().message;
         let json = match mask(schema, message, record) {
-            Ok(masked) => records::to_json(message, &masked).map(|json| json.to_string()).map_err(io::Error::other),
+            Ok(masked) => {
+                records::to_json(message, &masked).map(|json| json.to_string()).map_err(io::Error::other)
+            }
             Err(error) => Err(io::Error::other(error)),
         };
         let Ok(json) = json.inspect_err(|error| tracing::error!(%error, "a record cannot be shown")) else {

@@ -93,8 +93,5 @@ pub(super) struct Tested {
 }
 
 fn result(report: &Report) -> TestResult {
-    TestResult {
-        passed: report.failure().is_none(),
-        region: report.region.clone().unwrap_or_default(),
-    }
+    TestResult { passed: report.failure().is_none(), region: report.region.clone().unwrap_or_default() }
 }

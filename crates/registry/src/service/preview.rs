@@ -152,7 +152,11 @@ struct Missing {
 
 impl BucketLook {
     /// The objects that were asked for, or the newest.
-    async fn objects(&self, keys: &[String], newest: usize) -> Result<Vec<Result<Object, Missing>>, CallError> {
+    async fn objects(
+        &self,
+        keys: &[String],
+        newest: usize,
+    ) -> Result<Vec<Result<Object, Missing>>, CallError> {
         let bucket = &self.reader.bucket;
         let found = async {
             if keys.is_empty() {

@@ -31,14 +31,13 @@ impl Store {
         read: &SealedKeys,
         anew: &SealedKeys,
     ) -> Result<bool> {
-        let done = sqlx::query(
-            "UPDATE sources SET sealed_keys = $3 WHERE source_id = $1 AND sealed_keys = $2",
-        )
-        .bind(id.as_str())
-        .bind(read.0.clone())
-        .bind(anew.0.clone())
-        .execute(&self.pool)
-        .await?;
+        let done =
+            sqlx::query("UPDATE sources SET sealed_keys = $3 WHERE source_id = $1 AND sealed_keys = $2")
+                .bind(id.as_str())
+                .bind(read.0.clone())
+                .bind(anew.0.clone())
+                .execute(&self.pool)
+                .await?;
         Ok(done.rows_affected() == 1)
     }
 }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod connection;
 mod control_plane;
 mod fixture;
+mod preview;
 mod progress;
 mod role;
+mod setup;
 mod worker;
