@@ -179,8 +179,7 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
     config.allowed_endpoints = settings.allowed_endpoints.clone();
     config.sealing_key = settings.sealing_key()?.map(|key| registry::Secret::new(key.reveal()));
     let retired = settings.sealing_keys_retired()?;
-    config.sealing_keys_retired =
-        retired.iter().map(|key| registry::Secret::new(key.reveal())).collect();
+    config.sealing_keys_retired = retired.iter().map(|key| registry::Secret::new(key.reveal())).collect();
     config.limits = limits(settings);
     config.most_record_bytes = parser::most_bytes(settings.max_message_bytes as usize);
     config.platform.account_id = settings.aws_account_id.clone();

@@ -42,7 +42,7 @@ pub(crate) fn queue_arn(settings: &SourceSettings) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{InvalidRows, SchemaVersion};
+    use crate::store::{InvalidRows, OverwritePolicy, SchemaVersion};
 
     fn settings() -> SourceSettings {
         SourceSettings {
@@ -57,6 +57,8 @@ mod tests {
             time_zone: String::new(),
             schema: SchemaVersion { version: 1, json: "{}".into() },
             invalid_rows: InvalidRows::RejectRow,
+            overwrite_policy: OverwritePolicy::Replace,
+            max_rejected: 0,
             event_queue_url: String::new(),
         }
     }

@@ -136,7 +136,7 @@ pub(crate) fn of_source(
         schema: Arc::new(Schema::parse_json(&settings.schema.json)?),
         time_zone: if settings.time_zone.is_empty() { "UTC".to_owned() } else { settings.time_zone.clone() },
         reject_file: settings.invalid_rows == InvalidRows::RejectFile,
-        most_rejected: 0,
+        most_rejected: settings.max_rejected,
         limits: config.limits.clone(),
         most_record_bytes: config.most_record_bytes,
         runtime,

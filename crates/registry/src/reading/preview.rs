@@ -71,6 +71,7 @@ impl<'a> Preview<'a> {
             object_key: &object.key,
             etag: &object.etag,
             generation: 1,
+            replaces_generation: 0,
             ingest_seconds: now.as_second(),
             ingest_nanos: now.subsec_nanosecond(),
             file_id: *FileId::of(&reader.source, &object.key).as_bytes(),

@@ -13,7 +13,7 @@ impl Service {
         request: Request<GetSetupDocumentsRequest>,
     ) -> Result<GetSetupDocumentsResponse, CallError> {
         let account = name::account("parent", &request.get_ref().parent)?;
-        self.auth.account(&request, &account).await?;
+        self.auth.account_read(&request, &account).await?;
         let setup = Setup::from_request(request.into_inner())?;
         let platform = &self.config.platform.account_id;
         if platform.is_empty() {

@@ -2,8 +2,8 @@
 
 use api::registry::test_source_response::Event;
 use api::registry::{
-    ActivateSourceRequest, CreateSourceRequest, Source, SourceState, StaticKeys, TestResult, TestSourceRequest,
-    TestStep, TestStepKind as Kind, TestStepStatus as Is,
+    ActivateSourceRequest, CreateSourceRequest, Source, SourceState, StaticKeys, TestResult,
+    TestSourceRequest, TestStep, TestStepKind as Kind, TestStepStatus as Is,
 };
 use registry::Secret;
 use sandbox::{Grant, Principal, Role, Trust};
@@ -117,7 +117,8 @@ async fn a_role_that_lets_anyone_at_the_platform_in_fails() {
 async fn a_bucket_that_is_not_there_fails() {
     let absent = Source { bucket: "absent-bucket".into(), ..source() };
     let (fixture, draft) = world_with("shop", Around::default(), absent).await;
-    let account = fixture.as_admin().get_account(api::registry::GetAccountRequest { name: "accounts/shop".into() });
+    let account =
+        fixture.as_admin().get_account(api::registry::GetAccountRequest { name: "accounts/shop".into() });
     let external_id = account.await.unwrap().into_inner().account.unwrap().external_id;
     grant(&fixture, &external_id, "absent-bucket", "");
     let (steps, _) = test(&fixture, &draft).await;
@@ -164,7 +165,8 @@ async fn a_bucket_that_is_another_accounts_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_the_role_may_not_list_fails_with_the_policy_to_paste() {
     let (fixture, draft) = world("shop").await;
-    let account = fixture.as_admin().get_account(api::registry::GetAccountRequest { name: "accounts/shop".into() });
+    let account =
+        fixture.as_admin().get_account(api::registry::GetAccountRequest { name: "accounts/shop".into() });
     let external_id = account.await.unwrap().into_inner().account.unwrap().external_id;
     grant(&fixture, &external_id, BUCKET, "payroll");
     let (steps, _) = test(&fixture, &draft).await;
@@ -213,11 +215,8 @@ async fn files_outside_dated_folders_fail_and_an_empty_path_only_warns() {
 }
 
 async fn fixture_draft(fixture: &Fixture, source: Source) -> Source {
-    let request = CreateSourceRequest {
-        parent: "accounts/shop".into(),
-        source: Some(source),
-        ..Default::default()
-    };
+    let request =
+        CreateSourceRequest { parent: "accounts/shop".into(), source: Some(source), ..Default::default() };
     fixture.as_admin().create_source(request).await.unwrap().into_inner().source.unwrap()
 }
 

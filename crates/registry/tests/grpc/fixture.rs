@@ -166,11 +166,8 @@ impl Fixture {
     }
 
     pub(crate) async fn draft_of(&self, account: &Account, source: Source) -> Source {
-        let request = CreateSourceRequest {
-            parent: account.name.clone(),
-            source: Some(source),
-            ..Default::default()
-        };
+        let request =
+            CreateSourceRequest { parent: account.name.clone(), source: Some(source), ..Default::default() };
         self.as_admin().create_source(request).await.unwrap().into_inner().source.unwrap()
     }
 

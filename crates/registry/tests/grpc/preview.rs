@@ -70,7 +70,8 @@ async fn files_that_cannot_be_read_say_why_by_the_parsers_codes() {
     fixture.put(&file("columns.csv"), "user,when\nu1,2026-11-23\n");
     fixture.put(&file("empty.csv"), "");
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    let rows: String = (0..5_000).map(|row| format!("u{row},2026-11-23,v{}\n", row * 7_919 % 10_007)).collect();
+    let rows: String =
+        (0..5_000).map(|row| format!("u{row},2026-11-23,v{}\n", row * 7_919 % 10_007)).collect();
     gzip.write_all(format!("user_id,timestamp,type\n{rows}").as_bytes()).unwrap();
     let whole = gzip.finish().unwrap();
     fixture.put(&file("cut.csv.gz"), &whole[..whole.len() / 2]);
@@ -118,8 +119,7 @@ async fn values_of_sensitive_columns_are_not_shown() {
         ..Default::default()
     });
     schema.columns.iter_mut().find(|column| column.name == "timestamp").unwrap().sensitive = true;
-    let set =
-        SetSourceSchemaRequest { name: draft.name.clone(), schema: Some(schema), ..Default::default() };
+    let set = SetSourceSchemaRequest { name: draft.name.clone(), schema: Some(schema), ..Default::default() };
     fixture.as_admin().set_source_schema(set).await.unwrap();
     fixture.put(
         "events/2026-11-23/a.csv",

@@ -28,7 +28,8 @@ fn request(account: &str) -> GetSetupDocumentsRequest {
 async fn the_documents_open_the_path_to_the_platform_and_nothing_else() {
     let fixture = Fixture::start().await;
     let account = fixture.account("shop").await;
-    let documents = fixture.as_admin().get_setup_documents(request(&account.name)).await.unwrap().into_inner();
+    let documents =
+        fixture.as_admin().get_setup_documents(request(&account.name)).await.unwrap().into_inner();
     assert_eq!(documents.external_id, account.external_id);
     assert_eq!(documents.platform_account_id, PLATFORM_ACCOUNT);
     put_role(&fixture, &documents);
@@ -71,10 +72,7 @@ fn put_role(fixture: &Fixture, documents: &GetSetupDocumentsResponse) {
     let everything = |bucket: &str| Grant { bucket: bucket.into(), prefix: String::new() };
     fixture.roles.put(Role {
         arn: ROLE.into(),
-        trust: Trust {
-            principal: Principal::Account(account.into()),
-            external_id: Some(external_id.into()),
-        },
+        trust: Trust { principal: Principal::Account(account.into()), external_id: Some(external_id.into()) },
         grants: vec![everything(BUCKET), everything("other-bucket")],
     });
 }
@@ -135,7 +133,8 @@ async fn datasets_are_described_and_have_a_sample_of_each_format() {
     let fixture = Fixture::start().await;
     let account = fixture.account("shop").await;
     let mut client = fixture.as_holder_of(&fixture.token(&account).await);
-    let types = client.list_dataset_types(ListDatasetTypesRequest {}).await.unwrap().into_inner().dataset_types;
+    let types =
+        client.list_dataset_types(ListDatasetTypesRequest {}).await.unwrap().into_inner().dataset_types;
     assert_eq!(types.len(), 4);
     for one in &types {
         assert!(!one.display_name.is_empty() && !one.description.is_empty() && !one.example.is_empty());
@@ -150,7 +149,10 @@ async fn datasets_are_described_and_have_a_sample_of_each_format() {
             let request = GetSampleFileRequest { dataset: one.dataset, format: format as i32 };
             let sample = client.get_sample_file(request).await.unwrap().into_inner();
             assert!(sample.file_name.ends_with(&format!(".{extension}")), "{}", sample.file_name);
-            assert!(!sample.content.is_empty() && sample.content_type.contains(extension.replace("tsv", "tab").as_str()));
+            assert!(
+                !sample.content.is_empty()
+                    && sample.content_type.contains(extension.replace("tsv", "tab").as_str())
+            );
         }
     }
     assert_eq!(types[0].dataset(), Dataset::Events);
