@@ -171,6 +171,13 @@ pub(crate) fn is_role_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 512 && name.chars().all(allowed)
 }
 
+/// A name that means nothing more in an ARN.
+pub(crate) fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 128
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
 pub(crate) fn is_aws_account(id: &str) -> bool {
     id.len() == 12 && id.chars().all(|c| c.is_ascii_digit())
 }

@@ -204,3 +204,88 @@ impl Issuer {
         Err(refused)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::config::Secret;
+    use crate::store::{
+        Account, AccountId, InvalidRows, NewSource, OverwritePolicy, SchemaVersion, SourceSettings,
+    };
+
+    const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const NEW: &str = "HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    async fn issuer(store: &Store, current: &str, retired: &[&str]) -> Issuer {
+        let secret = |text: &str| Secret::new(text);
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut config = Config::new(listen, secret("d"), secret("a"), secret("w"));
+        config.platform.keys = Some(("id".into(), secret("s")));
+        config.sealing_key = Some(secret(current));
+        config.sealing_keys_retired = retired.iter().map(|key| secret(key)).collect();
+        Issuer::new(&config, store.clone()).await.unwrap()
+    }
+
+    async fn source_with_keys(store: &Store, issuer: &Issuer) -> Source {
+        let account = Account {
+            id: AccountId::from("shop"),
+            display_name: "shop".into(),
+            external_id: "x".into(),
+            previous_external_id: None,
+            previous_until: None,
+            deletions_version: 0,
+            created: Timestamp::UNIX_EPOCH,
+        };
+        store.create_account(&account, None).await.unwrap();
+        let id = SourceId::from(Uuid::new_v4().to_string());
+        let keys = StaticKeys { access_key_id: "id".into(), secret_access_key: "hush".into() };
+        let new = NewSource {
+            sealed_keys: issuer.seal(&id, &keys),
+            id,
+            account: account.id,
+            settings: SourceSettings {
+                display_name: "x".into(),
+                dataset: "EVENTS".into(),
+                bucket: "b".into(),
+                path: String::new(),
+                role_arn: String::new(),
+                region: String::new(),
+                endpoint_url: "http://s3".into(),
+                expected_bucket_owner: String::new(),
+                time_zone: String::new(),
+                schema: SchemaVersion { version: 1, json: "{}".into() },
+                invalid_rows: InvalidRows::RejectRow,
+                overwrite_policy: OverwritePolicy::Replace,
+                max_rejected: 0,
+                event_queue_url: String::new(),
+            },
+            request_id: None,
+        };
+        store.create_source(&new, Timestamp::UNIX_EPOCH).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_retired_key_sealed_is_sealed_anew_and_the_retired_key_needed_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", dir.path().join("r.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let source = source_with_keys(&store, &issuer(&store, OLD, &[]).await).await;
+
+        let without = issuer(&store, NEW, &[]).await;
+        assert_eq!(without.seal_anew().await.unwrap(), 0, "what does not open stays as it is");
+        assert_eq!(without.open(&source).await.unwrap_err().code(), "keys_not_opened");
+
+        let between = issuer(&store, NEW, &[OLD]).await;
+        assert_eq!(between.open(&source).await.unwrap().1, By::StaticKeys);
+        assert_eq!(between.seal_anew().await.unwrap(), 1);
+        assert_eq!(between.seal_anew().await.unwrap(), 0, "once is enough");
+
+        let (keys, _) = without.open(&source).await.unwrap();
+        assert_eq!((keys.access_key_id(), keys.secret_access_key()), ("id", "hush"));
+        let unchanged = store.get_source(&source.account, &source.id).await.unwrap();
+        assert_eq!(unchanged.revision, source.revision, "nothing changed for the customer");
+        store.close().await;
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::policy::{self, Key, Node, Reach};
 use crate::store::SourceSettings;
+use crate::validate::{is_aws_account, is_word};
 
 /// What STS takes, in characters.
 #[cfg(test)]
@@ -34,8 +35,14 @@ pub(crate) fn nothing() -> Node {
 /// From `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`; none where the source has no queue, or one elsewhere.
 pub(crate) fn queue_arn(settings: &SourceSettings) -> Option<String> {
     let (host, path) = settings.event_queue_url.strip_prefix("https://sqs.")?.split_once('/')?;
-    let (region, _) = host.split_once('.')?;
+    let (region, domain) = host.split_once('.')?;
     let (account, name) = path.split_once('/')?;
+    // What is no plain name would mean more in a policy.
+    let plain =
+        is_word(region) && is_aws_account(account) && is_word(name.strip_suffix(".fifo").unwrap_or(name));
+    if !plain || !["amazonaws.com", "amazonaws.com.cn"].contains(&domain) {
+        return None;
+    }
     Some(format!("arn:{}:sqs:{region}:{account}:{name}", partition(&settings.role_arn)))
 }
 
@@ -82,6 +89,23 @@ mod tests {
         let without = SourceSettings { event_queue_url: String::new(), ..settings };
         let policy = serde_json::to_value(document(&without)).unwrap();
         assert_eq!(policy["Statement"].as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_queue_that_would_mean_more_in_a_policy_gets_no_rights() {
+        for url in [
+            "https://sqs.*.amazonaws.com/111122223333/events",
+            "https://sqs.eu-west-1.amazonaws.com/*/events",
+            "https://sqs.eu-west-1.amazonaws.com/111122223333/*",
+            "https://sqs.eu-west-1.amazonaws.com/111122223333/a/b",
+            "https://sqs.eu-west-1.example.com/111122223333/events",
+        ] {
+            assert_eq!(
+                queue_arn(&SourceSettings { event_queue_url: url.into(), ..settings() }),
+                None,
+                "{url}"
+            );
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use api::registry::{GetSetupDocumentsRequest, GetSetupDocumentsResponse};
 
 use crate::error::{CallError, Violation};
 use crate::policy::{self, Key, Node, Reach};
-use crate::validate;
+use crate::validate::{self, is_word};
 
 /// The role's name where the customer gives none.
 const ROLE_NAME: &str = "cortex-s3-source";
@@ -129,12 +129,6 @@ fn is_arn(arn: &str, partition: &str, service: &str, is_resource: impl Fn(&str) 
         }
         _ => false,
     }
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 128
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use api::registry::test_source_response::Event;
 use api::registry::{
-    ActivateSourceRequest, CreateSourceRequest, Source, SourceState, StaticKeys, TestResult,
+    Account, ActivateSourceRequest, AuditEntry, CreateSourceRequest, GetAccountRequest,
+    ListAuditEntriesRequest, RotateExternalIdRequest, Source, SourceState, StaticKeys, TestResult,
     TestSourceRequest, TestStep, TestStepKind as Kind, TestStepStatus as Is,
 };
 use registry::Secret;
@@ -10,9 +11,10 @@ use sandbox::{Grant, Principal, Role, Trust};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::fixture::{Around, BUCKET, CUSTOMER, Fixture, PLATFORM_ACCOUNT, ROLE, owner, source};
+use crate::fixture::{Around, BUCKET, CUSTOMER, Fixture, PLATFORM_ACCOUNT, ROLE, owner, source, until};
 
 const ROWS: &str = "user_id,timestamp,type\nu1,2026-11-23,view\nu2,2026-11-23,buy\n";
+const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const FILE: &str = "events/2026-11-23/a.csv";
 
 /// All steps, in their order, and the result.
@@ -180,12 +182,18 @@ async fn a_path_that_the_role_may_not_list_fails_with_the_policy_to_paste() {
     }
 }
 
-fn grant(fixture: &Fixture, external_id: &str, bucket: &str, prefix: &str) {
+async fn shop(fixture: &Fixture) -> Account {
+    let request = GetAccountRequest { name: "accounts/shop".into() };
+    fixture.as_admin().get_account(request).await.unwrap().into_inner().account.unwrap()
+}
+
+async fn grant(fixture: &Fixture, bucket: &str, prefix: &str) {
+    let external_id = shop(fixture).await.external_id;
     fixture.roles.put(Role {
         arn: ROLE.into(),
         trust: Trust {
             principal: Principal::Account(PLATFORM_ACCOUNT.into()),
-            external_id: Some(external_id.into()),
+            external_id: Some(external_id),
         },
         grants: vec![Grant { bucket: bucket.into(), prefix: prefix.into() }],
     });
@@ -268,10 +276,10 @@ async fn rows_that_fail_warn_and_rows_that_all_fail_fail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn static_keys_have_no_external_id() {
     let around = Around {
-        configure: |config, s3| {
+        configure: Box::new(|config, s3| {
             config.allowed_endpoints = vec![s3.to_owned()];
-            config.sealing_key = Some(Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="));
-        },
+            config.sealing_key = Some(Secret::new(SEALING_KEY));
+        }),
         ..Around::default()
     };
     let fixture = Fixture::start_with(around).await;
@@ -298,4 +306,95 @@ async fn static_keys_have_no_external_id() {
     let (steps, _) = test(&fixture, &keys("a wrong secret").await).await;
     assert_eq!(found(&steps, Kind::Bucket), (Is::Failed, "credentials_refused"));
     assert!(!format!("{steps:?}").contains("a wrong secret"));
+}
+
+async fn rotated(fixture: &Fixture, seconds: i64) -> Account {
+    let overlap = Some(prost_types::Duration { seconds, nanos: 0 });
+    let request = RotateExternalIdRequest { name: "accounts/shop".into(), overlap };
+    fixture.as_admin().rotate_external_id(request).await.unwrap().into_inner().account.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_external_id_holds_beside_the_one_before_until_the_overlap_ends() {
+    let (fixture, draft) = world("shop").await;
+    let account = rotated(&fixture, 3_600).await;
+    let (steps, result) = test(&fixture, &draft).await;
+    assert_eq!(found(&steps, Kind::Credentials), (Is::Warning, "previous_external_id"));
+    assert!(result.passed, "{steps:?}");
+    let credentials = step(&steps, Kind::Credentials);
+    assert!(credentials.document.contains(&account.external_id), "{credentials:?}");
+    assert!(!credentials.document.contains(&account.previous_external_id));
+    let request = ActivateSourceRequest { name: draft.name.clone() };
+    fixture.as_admin().activate_source(request).await.unwrap();
+
+    fixture.trust(&account.external_id);
+    assert_eq!(found(&test(&fixture, &draft).await.0, Kind::Credentials).0, Is::Passed);
+
+    // Without an overlap the one before holds no longer.
+    rotated(&fixture, 0).await;
+    let (steps, _) = test(&fixture, &draft).await;
+    assert_eq!(found(&steps, Kind::Credentials), (Is::Failed, "role_not_assumable"));
+}
+
+async fn audited(fixture: &Fixture, action: &str) -> Vec<AuditEntry> {
+    let request = ListAuditEntriesRequest { parent: "accounts/shop".into(), ..Default::default() };
+    let entries = fixture.as_admin().list_audit_entries(request).await.unwrap().into_inner().audit_entries;
+    entries.into_iter().filter(|entry| entry.action == action).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_test_is_in_the_audit_log_with_what_it_found() {
+    let (fixture, draft) = world("shop").await;
+    test(&fixture, &draft).await;
+    fixture.trust("another");
+    test(&fixture, &draft).await;
+    let entries = audited(&fixture, "source.test").await;
+    let details: Vec<&str> = entries.iter().map(|entry| entry.detail.as_str()).collect();
+    assert_eq!(
+        details,
+        [r#"{"found":["role_not_assumable"],"passed":false}"#, r#"{"found":[],"passed":true}"#],
+        "newest first"
+    );
+    assert!(entries.iter().all(|entry| entry.subject == draft.name && entry.actor == "admin"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_no_one_waits_for_ends() {
+    // It takes connections and never answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let allowed = endpoint.clone();
+    let around = Around {
+        configure: Box::new(|config, _| {
+            config.allowed_endpoints = vec![allowed];
+            config.sealing_key = Some(Secret::new(SEALING_KEY));
+        }),
+        ..Around::default()
+    };
+    let fixture = Fixture::start_with(around).await;
+    let account = fixture.account("shop").await;
+    let source = Source { role_arn: String::new(), endpoint_url: endpoint, ..source() };
+    let request = CreateSourceRequest {
+        parent: account.name.clone(),
+        source: Some(source),
+        static_keys: Some(StaticKeys { access_key_id: "id".into(), secret_access_key: "s".into() }),
+        ..Default::default()
+    };
+    let draft = fixture.as_admin().create_source(request).await.unwrap().into_inner().source.unwrap();
+    let request = || TestSourceRequest { name: draft.name.clone() };
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        let mut answers = fixture.as_admin().test_source(request()).await.unwrap().into_inner();
+        answers.message().await.unwrap().unwrap();
+        waiting.push(answers);
+    }
+    let refused = fixture.as_admin().test_source(request()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    drop(waiting);
+    until("the abandoned tests to end", || async {
+        audited(&fixture, "source.test").await.iter().filter(|one| one.detail.contains("abandoned")).count()
+            == 4
+    })
+    .await;
+    fixture.as_admin().test_source(request()).await.unwrap();
 }

@@ -35,12 +35,12 @@ pub(crate) struct Around {
     /// Where all buckets are; anywhere where none is set.
     pub(crate) region: Option<&'static str>,
     /// More settings of the registry, with the endpoint of S3.
-    pub(crate) configure: fn(&mut Config, &str),
+    pub(crate) configure: Box<dyn FnOnce(&mut Config, &str) + Send>,
 }
 
 impl Default for Around {
     fn default() -> Self {
-        Self { owner: CUSTOMER, region: None, configure: |_, _| {} }
+        Self { owner: CUSTOMER, region: None, configure: Box::new(|_, _| {}) }
     }
 }
 
