@@ -38,7 +38,7 @@ pub(crate) fn permissions(reach: &Reach<'_>) -> Node {
         Key::Any => Some("*"),
     };
     statements.extend(key.map(|key| {
-        let through = Node::map([("kms:ViaService", Node::list(s3_services(reach.partition)))]);
+        let through = Node::map([("kms:ViaService", s3_services(reach.partition))]);
         let condition = Node::map([("StringLike", through)]);
         allow("DecryptObjects", ["kms:Decrypt"], key, Some(condition))
     }));
@@ -92,10 +92,10 @@ fn bucket_statements(reach: &Reach<'_>) -> Vec<Node> {
     ]
 }
 
-/// The names by which KMS knows S3.
-fn s3_services(partition: &str) -> Vec<Node> {
+/// The name by which KMS knows S3, in any region.
+fn s3_services(partition: &str) -> Node {
     let domain = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-    vec![Node::text(format!("s3.*.{domain}"))]
+    Node::text(format!("s3.*.{domain}"))
 }
 
 fn allow<const N: usize>(sid: &str, actions: [&str; N], resource: &str, condition: Option<Node>) -> Node {
@@ -148,7 +148,7 @@ mod tests {
         let policy = serde_json::to_value(permissions(&reach)).unwrap();
         assert_eq!(policy["Statement"][3]["Resource"], key);
         let through = &policy["Statement"][3]["Condition"]["StringLike"]["kms:ViaService"];
-        assert_eq!(through[0], "s3.*.amazonaws.com");
+        assert_eq!(*through, "s3.*.amazonaws.com");
         assert_eq!(policy["Statement"][4]["Resource"], queue);
         assert!(!policy["Statement"][4]["Action"].to_string().contains('*'));
     }
