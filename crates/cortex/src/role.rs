@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use api::client::{Worker, connect};
+use api::client::{Channel, Worker, connect_with};
 use futures::FutureExt;
 use queue::kafka::{KafkaConfig, KafkaQueue};
 use queue::{Queue, TopicSpec};
@@ -18,6 +18,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::settings::{Settings, SettingsError};
+use crate::tls;
 
 /// Between two looks whether a role can work.
 const READINESS_EVERY: Duration = Duration::from_secs(1);
@@ -123,7 +124,7 @@ fn worker_lacks(
     settings: &Settings,
     queue: Arc<dyn Queue>,
 ) -> Result<impl Fn() -> futures::future::BoxFuture<'static, Option<&'static str>>> {
-    let registry = HealthClient::new(connect(settings.registry_url()?, settings.worker_token()?.reveal())?);
+    let registry = HealthClient::new(connection(settings)?);
     Ok(move || {
         let (queue, mut registry) = (queue.clone(), registry.clone());
         async move {
@@ -176,6 +177,8 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
         registry::Secret::new(settings.admin_token()?.reveal()),
         registry::Secret::new(settings.worker_token()?.reveal()),
     );
+    config.tls = tls::server(settings)?;
+    config.max_request_bytes = settings.max_request_bytes;
     config.allowed_endpoints = settings.allowed_endpoints.clone();
     config.sealing_key = settings.sealing_key()?.map(|key| registry::Secret::new(key.reveal()));
     let retired = settings.sealing_keys_retired()?;
@@ -222,8 +225,12 @@ fn limits(settings: &Settings) -> format::Limits {
 }
 
 fn worker(settings: &Settings) -> Result<Worker> {
-    let channel = connect(settings.registry_url()?, settings.worker_token()?.reveal())?;
-    Ok(Worker::new(channel))
+    Ok(Worker::new(connection(settings)?))
+}
+
+fn connection(settings: &Settings) -> Result<Channel> {
+    let tls = tls::worker(settings)?;
+    Ok(connect_with(settings.registry_url()?, settings.worker_token()?.reveal(), &tls)?)
 }
 
 /// Kafka with its topics made; waits for a broker that is not up yet.

@@ -101,8 +101,15 @@ const KEYS: &[(&str, Kind)] = &[
     ("max_message_bytes", Kind::Number),
     ("database_url", Kind::Text),
     ("grpc_listen", Kind::Text),
+    ("grpc_tls_cert_file", Kind::Text),
+    ("grpc_tls_key_file", Kind::Text),
+    ("grpc_client_ca_file", Kind::Text),
+    ("max_request_bytes", Kind::Number),
     ("http_listen", Kind::Text),
     ("registry_url", Kind::Text),
+    ("registry_ca_file", Kind::Text),
+    ("registry_client_cert_file", Kind::Text),
+    ("registry_client_key_file", Kind::Text),
     ("admin_token", Kind::Text),
     ("admin_token_file", Kind::Text),
     ("worker_token", Kind::Text),
@@ -139,9 +146,16 @@ const KEYS: &[(&str, Kind)] = &[
     ("otlp_endpoint", Kind::Text),
 ];
 
-/// Variables that begin alike and are not settings: those of the tests and the build.
-const NOT_SETTINGS: &[&str] =
-    &["CORTEX_TEST_", "CORTEX_CACHE", "CORTEX_CONFIG", "CORTEX_DATA_DIR", "CORTEX_TOKEN_FILE"];
+/// Variables that begin alike and are not settings: those of client commands, the tests and the build.
+const NOT_SETTINGS: &[&str] = &[
+    "CORTEX_TEST_",
+    "CORTEX_CACHE",
+    "CORTEX_CONFIG",
+    "CORTEX_DATA_DIR",
+    "CORTEX_TOKEN_FILE",
+    "CORTEX_PROFILE",
+    "CORTEX_ACCOUNT",
+];
 
 /// The effective settings.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -166,10 +180,25 @@ pub(crate) struct Settings {
     /// Where the registry listens.
     #[serde(default = "default_grpc_listen")]
     pub grpc_listen: SocketAddr,
+    /// The registry's certificate chain (PEM); with its key gRPC is served over TLS alone.
+    pub grpc_tls_cert_file: Option<PathBuf>,
+    /// The chain's private key (PEM).
+    pub grpc_tls_key_file: Option<PathBuf>,
+    /// CAs (PEM) of the certificates that clients must show; they need none if absent.
+    pub grpc_client_ca_file: Option<PathBuf>,
+    /// Bytes of the largest request that the registry reads.
+    #[serde(default = "default_max_request_bytes")]
+    pub max_request_bytes: usize,
     /// Where health and metrics are served; nowhere if absent.
     pub http_listen: Option<SocketAddr>,
     /// The registry's address, for every other role and for clients.
     pub registry_url: Option<String>,
+    /// The CA (PEM) of the registry's certificate; those of the public web if absent.
+    pub registry_ca_file: Option<PathBuf>,
+    /// The certificate chain (PEM) that is shown to the registry.
+    pub registry_client_cert_file: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub registry_client_key_file: Option<PathBuf>,
     /// The admin token, or a file that holds it.
     pub admin_token: Option<Secret>,
     /// See `admin_token`.
@@ -298,6 +327,9 @@ fn default_replication() -> i32 {
 }
 fn default_grpc_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7400))
+}
+fn default_max_request_bytes() -> usize {
+    4 << 20
 }
 fn default_region() -> String {
     "us-east-1".into()

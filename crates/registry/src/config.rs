@@ -40,11 +40,26 @@ pub struct PlatformIdentity {
     pub keys: Option<(String, Secret)>,
 }
 
+/// What the registry shows, and demands, over TLS; all in PEM.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// The certificate chain, the registry's own certificate first.
+    pub certificate: Vec<u8>,
+    /// The key of the first one.
+    pub key: Secret,
+    /// CAs of the certificates that clients must then show; clients need none where absent.
+    pub client_ca: Option<Vec<u8>>,
+}
+
 /// Settings of the registry.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where gRPC listens.
     pub grpc_listen: SocketAddr,
+    /// Where set, gRPC is served over TLS alone.
+    pub tls: Option<ServerTls>,
+    /// Bytes of the largest request that is read.
+    pub max_request_bytes: usize,
     /// `postgres://…` or `sqlite://…`
     pub database_url: Secret,
     /// May do all of `registry.v1`.
@@ -97,6 +112,8 @@ impl Config {
     ) -> Self {
         Self {
             grpc_listen,
+            tls: None,
+            max_request_bytes: 4 << 20,
             database_url,
             admin_token,
             worker_token,

@@ -51,7 +51,7 @@ async fn world(account: &str) -> (Fixture, Source) {
 }
 
 async fn world_with(account: &str, around: Around, source: Source) -> (Fixture, Source) {
-    let fixture = Fixture::start_with(around).await;
+    let fixture = Fixture::start_around(around).await;
     fixture.put(FILE, ROWS);
     let account = fixture.account(account).await;
     fixture.trust(&account.external_id);
@@ -119,10 +119,7 @@ async fn a_role_that_lets_anyone_at_the_platform_in_fails() {
 async fn a_bucket_that_is_not_there_fails() {
     let absent = Source { bucket: "absent-bucket".into(), ..source() };
     let (fixture, draft) = world_with("shop", Around::default(), absent).await;
-    let account =
-        fixture.as_admin().get_account(api::registry::GetAccountRequest { name: "accounts/shop".into() });
-    let external_id = account.await.unwrap().into_inner().account.unwrap().external_id;
-    grant(&fixture, &external_id, "absent-bucket", "");
+    grant(&fixture, "absent-bucket", "").await;
     let (steps, _) = test(&fixture, &draft).await;
     assert_eq!(found(&steps, Kind::Bucket), (Is::Failed, "no_such_bucket"));
     assert_eq!(found(&steps, Kind::List).0, Is::Skipped);
@@ -167,10 +164,7 @@ async fn a_bucket_that_is_another_accounts_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_the_role_may_not_list_fails_with_the_policy_to_paste() {
     let (fixture, draft) = world("shop").await;
-    let account =
-        fixture.as_admin().get_account(api::registry::GetAccountRequest { name: "accounts/shop".into() });
-    let external_id = account.await.unwrap().into_inner().account.unwrap().external_id;
-    grant(&fixture, &external_id, BUCKET, "payroll");
+    grant(&fixture, BUCKET, "payroll").await;
     let (steps, _) = test(&fixture, &draft).await;
     assert_eq!(found(&steps, Kind::List), (Is::Failed, "access_denied"));
     let list = step(&steps, Kind::List);
@@ -282,7 +276,7 @@ async fn static_keys_have_no_external_id() {
         }),
         ..Around::default()
     };
-    let fixture = Fixture::start_with(around).await;
+    let fixture = Fixture::start_around(around).await;
     fixture.put(FILE, ROWS);
     let account = fixture.account("shop").await;
     let keys = |secret: &str| {
@@ -371,7 +365,7 @@ async fn a_test_that_no_one_waits_for_ends() {
         }),
         ..Around::default()
     };
-    let fixture = Fixture::start_with(around).await;
+    let fixture = Fixture::start_around(around).await;
     let account = fixture.account("shop").await;
     let source = Source { role_arn: String::new(), endpoint_url: endpoint, ..source() };
     let request = CreateSourceRequest {

@@ -12,7 +12,7 @@ use api::registry::{
 };
 use queue::embedded::EmbeddedQueue;
 use queue::{Queue, TopicSpec};
-use registry::{Config, RegistryError, Secret, Server};
+use registry::{Config, RegistryError, Secret, Server, ServerTls};
 use sandbox::{Grant, Identity, Objects, Principal, Role, Roles, Sandbox, Trust};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -66,10 +66,16 @@ impl Drop for Fixture {
 
 impl Fixture {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Around::default()).await
+        Self::start_around(Around::default()).await
     }
 
-    pub(crate) async fn start_with(around: Around) -> Self {
+    /// With TLS where it is given.
+    pub(crate) async fn start_with(tls: Option<ServerTls>) -> Self {
+        Self::start_around(Around { configure: Box::new(|config, _| config.tls = tls), ..Around::default() })
+            .await
+    }
+
+    pub(crate) async fn start_around(around: Around) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("s3").join(BUCKET).join("events/2026-11-23");
         std::fs::create_dir_all(&folder).unwrap();
@@ -110,10 +116,11 @@ impl Fixture {
         config.platform.s3_endpoint = Some(s3.clone());
         config.platform.keys = Some((platform.access_key_id, Secret::new(platform.secret_access_key)));
         (around.configure)(&mut config, &s3);
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let shown = format!("{config:?}");
         assert!(![ADMIN, WORKER, "platform-secret"].iter().any(|secret| shown.contains(secret)), "{shown}");
         let server = Server::bind(config, queue.clone()).await.unwrap();
-        let address = format!("http://{}", server.local_addr());
+        let address = format!("{scheme}://{}", server.local_addr());
         let running = Some(tokio::spawn(server.run(shutdown.clone())));
         let root = dir.path().join("s3");
         Self { address, roles, objects, root, queue, s3, shutdown, running, _dir: dir }

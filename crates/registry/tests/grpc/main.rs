@@ -9,4 +9,5 @@ mod preview;
 mod progress;
 mod role;
 mod setup;
+mod tls;
 mod worker;

@@ -113,7 +113,7 @@ async fn assume(
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_platforms_account_no_trust_policy_is_handed_out() {
     let configure = Box::new(|config: &mut registry::Config, _: &str| config.platform.account_id.clear());
-    let fixture = Fixture::start_with(Around { configure, ..Around::default() }).await;
+    let fixture = Fixture::start_around(Around { configure, ..Around::default() }).await;
     let account = fixture.account("shop").await;
     let refused = fixture.as_admin().get_setup_documents(request(&account.name)).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
