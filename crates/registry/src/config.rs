@@ -70,6 +70,12 @@ pub struct Config {
     pub allowed_endpoints: Vec<String>,
     /// 32 bytes in base64: seals static keys. Without it sources with static keys are refused.
     pub sealing_key: Option<Secret>,
+    /// Keys that sealed before, of the same form: they open, and what they sealed is sealed anew at start.
+    pub sealing_keys_retired: Vec<Secret>,
+    /// Limits on what a file may hold, as the parsers'.
+    pub limits: format::Limits,
+    /// The most bytes that a record and its key may have together, as the parsers'.
+    pub most_record_bytes: usize,
     /// Cortex's own identity at AWS.
     pub platform: PlatformIdentity,
     /// Between two scans of a source.
@@ -113,6 +119,9 @@ impl Config {
             worker_token,
             allowed_endpoints: Vec::new(),
             sealing_key: None,
+            sealing_keys_retired: Vec::new(),
+            limits: format::Limits::default(),
+            most_record_bytes: queue::MAX_MESSAGE_BYTES as usize - 1024,
             platform: PlatformIdentity {
                 account_id: String::new(),
                 region: "us-east-1".to_owned(),

@@ -2,17 +2,21 @@
 
 mod auth;
 mod config;
+mod connection;
 mod convert;
 mod credentials;
 mod error;
 mod filter;
 mod merge;
 mod name;
+mod policy;
 mod progress;
+mod reading;
 mod rhythm;
 mod schema;
 mod server;
 mod service;
+mod setup;
 pub mod store;
 mod upkeep;
 mod validate;

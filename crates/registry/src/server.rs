@@ -20,7 +20,7 @@ use crate::auth::Authenticator;
 use crate::config::{Config, ServerTls};
 use crate::credentials::Issuer;
 use crate::error::RegistryError;
-use crate::service::{Service, stuck_since};
+use crate::service::{Looks, Service, stuck_since};
 use crate::store::Store;
 use crate::{progress, upkeep};
 
@@ -74,8 +74,12 @@ impl Server {
         let listener = TcpListener::bind(config.grpc_listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let issuer = Arc::new(Issuer::new(&config, store.clone()).await?);
+        let resealed = issuer.seal_anew().await?;
+        if resealed > 0 {
+            tracing::info!(resealed, "static keys of sources were sealed anew");
+        }
         let auth = Authenticator::new(&config, store.clone());
-        let service = Service { config: Arc::new(config), store, auth, issuer };
+        let service = Service { config: Arc::new(config), store, auth, issuer, looks: Looks::default() };
         Ok(Self { service, queue, grpc, listener, address })
     }
 

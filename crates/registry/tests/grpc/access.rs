@@ -9,7 +9,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status};
 
-use crate::fixture::{ADMIN, Fixture, WORKER};
+use crate::fixture::{ADMIN, Around, Fixture, WORKER};
 
 /// Whose a call is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -253,11 +253,15 @@ async fn a_revoked_or_expired_token_is_refused() {
     assert_eq!(refused.code(), Code::InvalidArgument);
 }
 
+fn with(configure: impl FnOnce(&mut registry::Config) + Send + 'static) -> Around {
+    Around { configure: Box::new(|config, _| configure(config)), ..Around::default() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_asks_too_often_is_told_when_to_come_again_and_others_are_served() {
     use tonic_types::StatusExt;
 
-    let fixture = Fixture::start_with(|config| config.requests_per_second = 2).await;
+    let fixture = Fixture::start_around(with(|config| config.requests_per_second = 2)).await;
     let (busy, calm) = (fixture.account("busy").await, fixture.account("calm").await);
     let mut client = fixture.as_holder_of(&fixture.token(&busy).await);
     let mut other = fixture.as_holder_of(&fixture.token(&calm).await);
@@ -281,7 +285,7 @@ async fn an_account_that_asks_too_often_is_told_when_to_come_again_and_others_ar
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_has_no_more_sources_than_its_limit() {
-    let fixture = Fixture::start_with(|config| config.max_sources = 2).await;
+    let fixture = Fixture::start_around(with(|config| config.max_sources = 2)).await;
     let account = fixture.account("shop").await;
     let first = fixture.draft(&account).await;
     fixture.draft(&account).await;
