@@ -180,8 +180,7 @@ impl Poller {
 
 /// The objects as the bucket has them now: an event may be late or out of order, and its object replaced or gone.
 async fn as_they_are(bucket: &Bucket, told: &[EventObject]) -> Result<Vec<ListedObject>, BucketError> {
-    let looks = stream::iter(told).map(|one| async move {
-        let mut object = one.object.clone();
+    let looks = stream::iter(told.to_vec()).map(|EventObject { date, mut object, .. }| async move {
         match bucket.version(&object.key).await {
             Ok(now) => {
                 (object.etag, object.size, object.last_modified) = (now.etag, now.size, now.last_modified)
@@ -195,7 +194,7 @@ async fn as_they_are(bucket: &Bucket, told: &[EventObject]) -> Result<Vec<Listed
                 tracing::debug!(%error, "an object cannot be looked at and is taken as its event has it")
             }
         }
-        Ok(Some(entry(one.date, object)))
+        Ok(Some(entry(date, object)))
     });
     let looked: Vec<_> = looks.buffered(LOOKS).try_collect().await?;
     Ok(looked.into_iter().flatten().collect())
