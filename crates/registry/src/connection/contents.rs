@@ -183,14 +183,6 @@ impl Test {
         }
     }
 
-    async fn events(&self, _session: &Session, report: &mut Report) {
-        let why = match self.source.settings.event_queue_url.as_str() {
-            "" => "the source has no event queue",
-            _ => "the event queue is not looked at",
-        };
-        report.skip(&[TestStepKind::Events], why).await;
-    }
-
     fn bounds(&self) -> Bounds {
         Bounds { rows: ROWS, bytes: BYTES, until: self.deadline.into_std(), stop: self.stop.clone() }
     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod contents;
+mod events;
 mod report;
 
 use std::sync::Arc;
