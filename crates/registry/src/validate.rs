@@ -1,9 +1,11 @@
 //! A source as a client sent it, made one that can be stored; every broken rule is named.
 
 use api::registry::{Dataset, Source};
+use bucket::EventQueue;
 use dataset::Schema;
 
 use crate::config::Config;
+use crate::credentials::session_policy;
 use crate::error::{CallError, Violation};
 use crate::schema::{dataset_name, schema_from_api};
 use crate::store::{InvalidRows, OverwritePolicy, SchemaVersion, SourceSettings};
@@ -160,6 +162,12 @@ fn check_access(config: &Config, source: &Source, has_keys: bool, broken: &mut V
             source.role_arn
         );
         broken.push(Violation::new("source.role_arn", rule));
+    }
+    if !source.event_queue_url.is_empty() {
+        let endpoint = session_policy::endpoint(endpoint, &config.platform);
+        if let Err(error) = EventQueue::parse(&source.event_queue_url, endpoint) {
+            broken.push(Violation::new("source.event_queue_url", error.to_string()));
+        }
     }
     let owner = &source.expected_bucket_owner;
     if !owner.is_empty() && !is_aws_account(owner) {

@@ -2,10 +2,9 @@
 
 use api::registry::TestStepKind;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use bucket::{EventQueue, Events, EventsError, Location};
+use bucket::{EventQueue, Events, EventsError};
 
 use super::{Finding, Report, Session, Test};
-use crate::convert;
 use crate::policy::Key;
 
 impl Test {
@@ -16,8 +15,7 @@ impl Test {
         if url.is_empty() {
             return report.skip(&[TestStepKind::Events], "the source has no event queue").await;
         }
-        let work = convert::source_work(self.source.clone(), &self.config.platform);
-        let location = Location::from(&work);
+        let location = self.location();
         let found = match EventQueue::parse(url, location.endpoint_url.as_deref()) {
             Err(error) => self.refused_by_sqs(&error),
             Ok(queue) => {

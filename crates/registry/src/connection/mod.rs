@@ -88,7 +88,8 @@ impl Test {
             return String::new();
         }
         let settings = &self.source.settings;
-        let event_queue = session_policy::queue_arn(settings);
+        let event_queue =
+            session_policy::event_queue(settings, &self.config.platform).map(|queue| queue.arn());
         let reach = Reach {
             partition: session_policy::partition(&settings.role_arn),
             bucket: &settings.bucket,
