@@ -91,7 +91,9 @@ async fn tls_that_cannot_be_used_is_refused_before_anything_is_served_or_asked()
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("queue.db");
     let queue = tokio::task::spawn_blocking(move || queue::embedded::EmbeddedQueue::open(&path).unwrap());
-    let Err(error) = Server::bind(config, std::sync::Arc::new(queue.await.unwrap())).await else { panic!("another's key was taken") };
+    let Err(error) = Server::bind(config, std::sync::Arc::new(queue.await.unwrap())).await else {
+        panic!("another's key was taken")
+    };
     assert!(matches!(&error, RegistryError::Setting { name: "tls", .. }), "{error}");
 
     let tls = ClientTls { ca: Some(one.pem()), identity: one.client() };
