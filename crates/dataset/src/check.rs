@@ -12,7 +12,7 @@ use crate::warning::{self, Watch};
 use crate::wire;
 
 /// The field of the properties in every record.
-const PROPERTIES: u32 = 15;
+pub(crate) const PROPERTIES: u32 = 15;
 /// A column of the schema, ready to be written.
 #[derive(Debug, Clone)]
 struct Target {
@@ -261,7 +261,7 @@ impl RowChecker {
 }
 
 /// An entry of the map: key, and the value by way of `value`, since its length stands before it.
-fn write_property(name: &str, typed: &Typed<'_>, value: &mut Vec<u8>, out: &mut Vec<u8>) {
+pub(crate) fn write_property(name: &str, typed: &Typed<'_>, value: &mut Vec<u8>, out: &mut Vec<u8>) {
     value.clear();
     typed.write(value);
     let key_length = 1 + varint_length(name.len()) + name.len();

@@ -27,6 +27,8 @@ pub struct EnvelopeConst<'a> {
     pub etag: &'a str,
     /// From 1.
     pub generation: u32,
+    /// The generation whose records these take the place of; 0 where none.
+    pub replaces_generation: u32,
     /// When the file was opened: seconds since the Unix epoch.
     pub ingest_seconds: i64,
     /// And nanoseconds.
@@ -52,6 +54,9 @@ impl EnvelopeWriter {
         wire::unsigned(5, u64::from(of.generation), &mut constant);
         let ingested = Instant { seconds: of.ingest_seconds, nanos: of.ingest_nanos };
         wire::timestamp(6, ingested, &mut constant);
+        if of.replaces_generation != 0 {
+            wire::unsigned(10, u64::from(of.replaces_generation), &mut constant);
+        }
         let mut record_id = [0; RECORD_ID_BYTES];
         record_id[..16].copy_from_slice(&of.file_id);
         record_id[16..20].copy_from_slice(&of.generation.to_be_bytes());
@@ -78,33 +83,45 @@ impl EnvelopeWriter {
 #[cfg(test)]
 mod tests {
     use prost::Message;
-    use records::v1::RejectedRow;
+    use records::v1::{Envelope, RejectedRow};
 
     use super::*;
 
+    const OF: EnvelopeConst<'_> = EnvelopeConst {
+        account_id: "a",
+        source_id: "s",
+        object_key: "events/2026-11-23/ü.csv",
+        etag: "e",
+        generation: 3,
+        replaces_generation: 0,
+        ingest_seconds: 1_795_428_307,
+        ingest_nanos: 5,
+        file_id: [7; 16],
+    };
+
+    fn written(of: &EnvelopeConst<'_>, number: Option<u64>) -> Envelope {
+        let mut out = Vec::new();
+        EnvelopeWriter::new(of).write(Place { position: 300, row: 9 }, number, &mut out);
+        RejectedRow::decode(out.as_slice()).unwrap().envelope.unwrap()
+    }
+
     #[test]
     fn an_envelope_decodes_as_the_contract_says() {
-        let writer = EnvelopeWriter::new(&EnvelopeConst {
-            account_id: "a",
-            source_id: "s",
-            object_key: "events/2026-11-23/ü.csv",
-            etag: "e",
-            generation: 3,
-            ingest_seconds: 1_795_428_307,
-            ingest_nanos: 5,
-            file_id: [7; 16],
-        });
-        let mut out = Vec::new();
-        writer.write(Place { position: 300, row: 9 }, Some(9), &mut out);
-        let envelope = RejectedRow::decode(out.as_slice()).unwrap().envelope.unwrap();
+        let envelope = written(&OF, Some(9));
         assert_eq!(envelope.object_key, "events/2026-11-23/ü.csv");
         assert_eq!((envelope.generation, envelope.position, envelope.row_number), (3, 300, Some(9)));
         assert_eq!(envelope.ingest_time.unwrap().nanos, 5);
         let id = [[7; 16].as_slice(), &3_u32.to_be_bytes(), &300_u64.to_be_bytes()].concat();
         assert_eq!(envelope.record_id, id);
+        assert_eq!(written(&OF, None).row_number, None);
+    }
 
-        out.clear();
-        writer.write(Place { position: 300, row: 9 }, None, &mut out);
-        assert_eq!(RejectedRow::decode(out.as_slice()).unwrap().envelope.unwrap().row_number, None);
+    #[test]
+    fn a_generation_names_the_one_that_it_replaces() {
+        let replacing = EnvelopeConst { replaces_generation: 300, ..OF };
+        let expected = Envelope { replaces_generation: 300, ..written(&OF, Some(9)) };
+        assert_eq!(written(&replacing, Some(9)), expected);
+        let constant = |of: &EnvelopeConst<'_>| EnvelopeWriter::new(of).constant.len();
+        assert_eq!(constant(&replacing) - constant(&OF), 3, "a tag and two bytes, and nothing for none");
     }
 }

@@ -53,6 +53,8 @@ pub struct Column {
     pub format: Option<String>,
     /// For timestamps: an IANA zone for values without an offset; else the source's.
     pub time_zone: Option<String>,
+    /// True where its values are masked wherever people look: in samples, previews and errors. Records have them as they are.
+    pub sensitive: bool,
 }
 
 impl Column {
@@ -119,6 +121,8 @@ struct ColumnJson {
     from: Option<String>,
     format: Option<String>,
     time_zone: Option<String>,
+    #[serde(default)]
+    sensitive: bool,
 }
 
 /// As many as a file's header may have.
@@ -149,6 +153,7 @@ impl Schema {
                 from: None,
                 format: None,
                 time_zone: None,
+                sensitive: false,
             })
             .collect();
         Self { dataset, columns, additional: AdditionalColumns::Keep }
@@ -205,6 +210,7 @@ impl Schema {
                 own.from = json.from;
                 own.format = json.format;
                 own.time_zone = json.time_zone;
+                own.sensitive = json.sensitive;
                 own
             }
             None => {
@@ -217,6 +223,7 @@ impl Schema {
                     from: json.from,
                     format: json.format,
                     time_zone: json.time_zone,
+                    sensitive: json.sensitive,
                 });
                 // It was pushed just now.
                 let last = self.columns.len() - 1;
@@ -246,6 +253,16 @@ impl Schema {
     /// The dataset's own columns, then the customer's.
     pub fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// The columns whose values are masked wherever people look.
+    pub fn sensitive(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.sensitive)
+    }
+
+    /// True where there is such a column.
+    pub fn has_sensitive(&self) -> bool {
+        self.sensitive().next().is_some()
     }
 
     /// What becomes of other columns.
@@ -336,7 +353,7 @@ impl Serialize for Schema {
 
 impl Serialize for Column {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut column = serializer.serialize_struct("Column", 6)?;
+        let mut column = serializer.serialize_struct("Column", 7)?;
         column.serialize_field("name", &self.name)?;
         column.serialize_field("type", self.column_type.word())?;
         column.serialize_field("required", &self.required)?;
@@ -344,6 +361,9 @@ impl Serialize for Column {
             if let Some(value) = value {
                 column.serialize_field(key, value)?;
             }
+        }
+        if self.sensitive {
+            column.serialize_field("sensitive", &true)?;
         }
         column.end()
     }

@@ -16,6 +16,8 @@ pub(crate) struct Claimed {
     pub(crate) object: ObjectFound,
     pub(crate) file_id: FileId,
     pub(crate) source: SourceWork,
+    /// The generation whose records this one's take the place of; 0 where none.
+    pub(crate) replaces_generation: u32,
 }
 
 /// What a message on the objects topic is.
@@ -87,7 +89,8 @@ impl Pipe {
         let Some(source) = source else {
             return Err(PipeError::Registry("it granted a claim without its source".into()));
         };
-        let claimed = Box::new(Claimed { object, file_id, source });
+        let replaces_generation = result.replaces_generation;
+        let claimed = Box::new(Claimed { object, file_id, source, replaces_generation });
         Ok(if is_set_aside { Received::SetAside(claimed, lost) } else { Received::Owned(claimed, lost) })
     }
 }

@@ -69,6 +69,7 @@ impl FileRun {
             object_key: &object.object_key,
             etag: &object.etag,
             generation: object.generation,
+            replaces_generation: claimed.replaces_generation,
             ingest_seconds: now.as_secs() as i64,
             ingest_nanos: now.subsec_nanos() as i32,
             file_id: *claimed.file_id.as_bytes(),

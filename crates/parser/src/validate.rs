@@ -191,6 +191,7 @@ fn envelope(candidate: &Candidate<'_>) -> EnvelopeWriter {
         object_key: candidate.name,
         etag: "",
         generation: 1,
+        replaces_generation: 0,
         ingest_seconds: candidate.facts.now,
         ingest_nanos: 0,
         file_id: *FileId::of("", candidate.name).as_bytes(),

@@ -70,6 +70,12 @@ pub struct Config {
     pub allowed_endpoints: Vec<String>,
     /// 32 bytes in base64: seals static keys. Without it sources with static keys are refused.
     pub sealing_key: Option<Secret>,
+    /// Keys that sealed before, of the same form: they open, and what they sealed is sealed anew at start.
+    pub sealing_keys_retired: Vec<Secret>,
+    /// Limits on what a file may hold, as the parsers'.
+    pub limits: format::Limits,
+    /// The most bytes that a record and its key may have together, as the parsers'.
+    pub most_record_bytes: usize,
     /// Cortex's own identity at AWS.
     pub platform: PlatformIdentity,
     /// Between two scans of a source.
@@ -84,6 +90,14 @@ pub struct Config {
     pub most_attempts: u32,
     /// A file that is to be read and has not moved for so long counts as stuck.
     pub stuck_after: Duration,
+    /// Requests a second of one account, beyond a burst of as many again; 0 for no limit.
+    pub requests_per_second: u32,
+    /// Sources that an account may have.
+    pub max_sources: u32,
+    /// A deleted source can be undeleted for so long; then it is gone.
+    pub delete_grace: Duration,
+    /// Between two looks whether what was due of a source has come, and whether deleted sources are to go.
+    pub upkeep_interval: Duration,
     /// How long an assumed session lasts; AWS allows 15 minutes to 12 hours, and 1 hour where roles are chained.
     pub session_duration: Duration,
 }
@@ -105,6 +119,9 @@ impl Config {
             worker_token,
             allowed_endpoints: Vec::new(),
             sealing_key: None,
+            sealing_keys_retired: Vec::new(),
+            limits: format::Limits::default(),
+            most_record_bytes: queue::MAX_MESSAGE_BYTES as usize - 1024,
             platform: PlatformIdentity {
                 account_id: String::new(),
                 region: "us-east-1".to_owned(),
@@ -118,6 +135,10 @@ impl Config {
             max_unfinished_files: 1_000,
             most_attempts: 5,
             stuck_after: Duration::from_secs(900),
+            requests_per_second: 50,
+            max_sources: 100,
+            delete_grace: Duration::from_secs(7 * 24 * 3600),
+            upkeep_interval: Duration::from_secs(300),
             session_duration: Duration::from_secs(3600),
         }
     }

@@ -2,15 +2,23 @@
 
 mod auth;
 mod config;
+mod connection;
 mod convert;
 mod credentials;
 mod error;
+mod filter;
+mod merge;
 mod name;
+mod policy;
 mod progress;
+mod reading;
+mod rhythm;
 mod schema;
 mod server;
 mod service;
+mod setup;
 pub mod store;
+mod upkeep;
 mod validate;
 
 pub use config::{Config, PlatformIdentity, Secret, ServerTls};

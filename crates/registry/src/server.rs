@@ -20,9 +20,9 @@ use crate::auth::Authenticator;
 use crate::config::{Config, ServerTls};
 use crate::credentials::Issuer;
 use crate::error::RegistryError;
-use crate::progress;
-use crate::service::{Service, stuck_since};
+use crate::service::{Looks, Service, stuck_since};
 use crate::store::Store;
+use crate::{progress, upkeep};
 
 /// Calls in flight may take this long to end after shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -74,8 +74,12 @@ impl Server {
         let listener = TcpListener::bind(config.grpc_listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let issuer = Arc::new(Issuer::new(&config, store.clone()).await?);
+        let resealed = issuer.seal_anew().await?;
+        if resealed > 0 {
+            tracing::info!(resealed, "static keys of sources were sealed anew");
+        }
         let auth = Authenticator::new(&config, store.clone());
-        let service = Service { config: Arc::new(config), store, auth, issuer };
+        let service = Service { config: Arc::new(config), store, auth, issuer, looks: Looks::default() };
         Ok(Self { service, queue, grpc, listener, address })
     }
 
@@ -99,6 +103,13 @@ impl Server {
         let watching = tokio::spawn(watch_store(self.service.store.clone(), reporter, shutdown.clone()));
         let stuck_after = self.service.config.stuck_after;
         let counting = tokio::spawn(count_files(self.service.store.clone(), stuck_after, shutdown.clone()));
+        let keeping = {
+            let service = self.service.clone();
+            let shutdown = shutdown.clone();
+            tokio::spawn(async move {
+                upkeep::run(&service.config, &service.store, &service.auth, &shutdown).await;
+            })
+        };
         let reading = {
             let (store, queue, shutdown) = (self.service.store.clone(), self.queue.clone(), shutdown.clone());
             let handle = Handle::current();
@@ -123,7 +134,7 @@ impl Server {
             () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
         };
         shutdown.cancel();
-        for task in [watching, counting, reading] {
+        for task in [watching, counting, keeping, reading] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the registry died");
             }
