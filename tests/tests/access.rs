@@ -28,7 +28,8 @@ impl Customer {
     fn needs_attention(&self, code: &str) -> Result<()> {
         until(&format!("the source to need attention for {code}"), PATIENCE, || {
             let source = self.source()?;
-            Ok(source["state"] == "SOURCE_STATE_NEEDS_ATTENTION" && source["attention"]["problem"]["code"] == code)
+            Ok(source["state"] == "SOURCE_STATE_NEEDS_ATTENTION"
+                && source["attention"]["problem"]["code"] == code)
         })
     }
 
@@ -75,7 +76,8 @@ fn access_that_is_taken_away_is_told_and_its_return_noticed() -> Result<()> {
     let external_id = made["external_id"].as_str().context("an External ID")?.to_owned();
     cloud.trust(&external_id);
     let endpoint = cloud.endpoint().to_owned();
-    let mut create = vec!["source", "create", "--account", &account, "--name", "Clicks", "--dataset", "events"];
+    let mut create =
+        vec!["source", "create", "--account", &account, "--name", "Clicks", "--dataset", "events"];
     create.extend(["--bucket", "customer-bucket", "--path", "events", "--role-arn", ROLE]);
     create.extend(["--endpoint-url", endpoint.as_str()]);
     let source = system.ask(&create)?[0]["name"].as_str().context("a name")?.to_owned();
@@ -109,7 +111,8 @@ fn access_that_is_taken_away_is_told_and_its_return_noticed() -> Result<()> {
     for (name, process) in [("registry", registry), ("scanner", scanner), ("parser", parser)] {
         let log = process.log();
         ensure!(log.len() > 1_000, "{name} has written {} bytes", log.len());
-        for secret in [PLATFORM_KEY.1, "admin-token-of-this-test", "worker-token-of-this-test", &external_id] {
+        for secret in [PLATFORM_KEY.1, "admin-token-of-this-test", "worker-token-of-this-test", &external_id]
+        {
             ensure!(!log.contains(secret), "{name} has written {secret:?}: {}", around(&log, secret));
         }
     }
