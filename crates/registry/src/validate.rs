@@ -17,6 +17,7 @@ pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result
     check_bucket("source.bucket", &source.bucket, &mut broken);
     check_path("source.path", &path, &mut broken);
     check_access(config, source, has_keys, &mut broken);
+    check_event_queue(config, source, &mut broken);
     if source.display_name.trim().is_empty() || source.display_name.chars().count() > 200 {
         broken.push(Violation::new("source.display_name", "1 to 200 characters"));
     }
@@ -127,6 +128,16 @@ pub(crate) fn check_path(field: &str, path: &str, broken: &mut Vec<Violation>) {
     }
 }
 
+/// The queue is the source's own to name, and its session goes there: nowhere but to Amazon or the endpoint it is for.
+fn check_event_queue(config: &Config, source: &Source, broken: &mut Vec<Violation>) {
+    let endpoint = session_policy::endpoint(&source.endpoint_url, &config.platform);
+    if !source.event_queue_url.is_empty()
+        && let Err(error) = EventQueue::parse(&source.event_queue_url, endpoint)
+    {
+        broken.push(Violation::new("source.event_queue_url", error.to_string()));
+    }
+}
+
 /// Either a role, or static keys at an endpoint that the operator allows.
 fn check_access(config: &Config, source: &Source, has_keys: bool, broken: &mut Vec<Violation>) {
     let endpoint = source.endpoint_url.trim_end_matches('/');
@@ -150,12 +161,6 @@ fn check_access(config: &Config, source: &Source, has_keys: bool, broken: &mut V
             source.role_arn
         );
         broken.push(Violation::new("source.role_arn", rule));
-    }
-    if !source.event_queue_url.is_empty() {
-        let endpoint = session_policy::endpoint(endpoint, &config.platform);
-        if let Err(error) = EventQueue::parse(&source.event_queue_url, endpoint) {
-            broken.push(Violation::new("source.event_queue_url", error.to_string()));
-        }
     }
     let owner = &source.expected_bucket_owner;
     if !owner.is_empty() && !is_aws_account(owner) {

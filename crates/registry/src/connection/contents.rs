@@ -2,11 +2,10 @@
 
 use api::registry::{FileProblem, PreviewSourceResponse, TestStepKind};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use bucket::{Bucket, BucketError, DatedFolders, EventQueue, Events, EventsError, Location};
+use bucket::{Bucket, BucketError, DatedFolders};
 use tokio::runtime::Handle;
 
 use super::{Finding, Report, Session, Test};
-use crate::convert;
 use crate::policy::Key;
 use crate::reading::{self, Bounds, Object, Reader, Shown};
 
@@ -180,38 +179,6 @@ impl Test {
             Ok(Err(error)) => broken(&error),
             Err(late) => late,
         }
-    }
-
-    /// Whether the event queue can be read, where the source has one.
-    async fn events(&self, session: &Session, report: &mut Report) {
-        let settings = &self.source.settings;
-        if settings.event_queue_url.is_empty() {
-            return report.skip(&[TestStepKind::Events], "the source has no event queue").await;
-        }
-        let location = self.location();
-        let credentials = SharedCredentialsProvider::new(session.clone());
-        let probed = match EventQueue::parse(&settings.event_queue_url, location.endpoint_url.as_deref()) {
-            Ok(queue) => self.within(Events::open(queue, location, credentials).probe()).await,
-            Err(error) => Ok(Err(error)),
-        };
-        let found = match probed {
-            Ok(Ok(())) => Finding::passed(format!("{} can be read", settings.event_queue_url)),
-            Ok(Err(error)) => {
-                let found = Finding::failed(error.code(), error.to_string(), error.advice());
-                match error {
-                    EventsError::AccessDenied { .. } => found.with(self.iam_policy(Key::None)),
-                    EventsError::KmsDenied { .. } => found.with(self.iam_policy(Key::Any)),
-                    _ => found,
-                }
-            }
-            Err(late) => late,
-        };
-        report.step(TestStepKind::Events, found).await;
-    }
-
-    /// Where the source's files lie, as far as it is known.
-    fn location(&self) -> Location {
-        Location::from(&convert::source_work(self.source.clone(), &self.config.platform))
     }
 
     fn bounds(&self) -> Bounds {
