@@ -130,10 +130,9 @@ pub(crate) fn check_path(field: &str, path: &str, broken: &mut Vec<Violation>) {
 
 /// The queue is the source's own to name, and its session goes there: nowhere but to Amazon or the endpoint it is for.
 fn check_event_queue(config: &Config, source: &Source, broken: &mut Vec<Violation>) {
-    let own = Some(source.endpoint_url.as_str()).filter(|endpoint| !endpoint.is_empty());
-    let endpoint = own.or(config.platform.s3_endpoint.as_deref());
+    let endpoint = session_policy::endpoint(&source.endpoint_url, &config.platform);
     if !source.event_queue_url.is_empty()
-        && let Err(error) = bucket::EventQueue::parse(&source.event_queue_url, endpoint)
+        && let Err(error) = EventQueue::parse(&source.event_queue_url, endpoint)
     {
         broken.push(Violation::new("source.event_queue_url", error.to_string()));
     }
@@ -162,12 +161,6 @@ fn check_access(config: &Config, source: &Source, has_keys: bool, broken: &mut V
             source.role_arn
         );
         broken.push(Violation::new("source.role_arn", rule));
-    }
-    if !source.event_queue_url.is_empty() {
-        let endpoint = session_policy::endpoint(endpoint, &config.platform);
-        if let Err(error) = EventQueue::parse(&source.event_queue_url, endpoint) {
-            broken.push(Violation::new("source.event_queue_url", error.to_string()));
-        }
     }
     let owner = &source.expected_bucket_owner;
     if !owner.is_empty() && !is_aws_account(owner) {
