@@ -13,9 +13,12 @@ use aws_sdk_s3::config::{
     SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::Provider as Tls;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+
+use jiff::Timestamp;
 
 use crate::credentials::Session;
 use crate::{BucketError, Location, ObjectReader, Place};
@@ -103,24 +106,16 @@ impl Bucket {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let mut renewed = false;
-        loop {
-            let session = self
-                .session
-                .current()
-                .await
-                .map_err(|err| BucketError::from_credentials(&err, self.place(key)))?;
-            let err = match send().await {
-                Ok(answer) => return Ok(answer),
-                Err(err) => BucketError::from_sdk(err, self.place(key), action),
-            };
-            if renewed || !matches!(err, BucketError::CredentialsRefused { .. }) {
-                return Err(err);
-            }
-            tracing::info!(place = %err.place(), %err, "S3 refuses the session, a new one is asked for");
-            self.session.refuse(session.access_key_id()).await;
-            renewed = true;
-        }
+        self.session
+            .call(
+                |err| BucketError::from_credentials(err, self.place(key)),
+                |err| matches!(err, BucketError::CredentialsRefused { .. }),
+                || {
+                    let sent = send();
+                    async move { sent.await.map_err(|err| BucketError::from_sdk(err, self.place(key), action)) }
+                },
+            )
+            .await
     }
 
     /// The object as it is now, for one that was not listed.
@@ -157,6 +152,7 @@ impl Bucket {
         Ok(ObjectVersion {
             etag: head.e_tag().ok_or_else(|| lacks("ETag"))?.trim_matches('"').to_owned(),
             size: size.ok_or_else(|| lacks("length"))?,
+            last_modified: head.last_modified().and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
         })
     }
 
@@ -183,6 +179,13 @@ pub struct ObjectVersion {
     pub etag: String,
     /// In bytes.
     pub size: u64,
+    /// When it was uploaded.
+    pub last_modified: Timestamp,
+}
+
+/// A time as the SDK has it.
+pub(crate) fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
 }
 
 /// An ETag as it stands in a header.

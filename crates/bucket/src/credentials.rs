@@ -1,6 +1,7 @@
 //! Sessions: asked from the registry, kept until shortly before they expire, given up when S3 refuses them.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -162,6 +163,30 @@ impl Session {
         });
         *current = Some(Kept { credentials: credentials.clone(), renew_at });
         Ok(credentials)
+    }
+
+    /// Makes a call; where the session is refused, once more with a new one.
+    pub(crate) async fn call<T, E, F>(
+        &self,
+        from_credentials: impl Fn(&CredentialsError) -> E,
+        is_refused: impl Fn(&E) -> bool,
+        send: impl Fn() -> F,
+    ) -> Result<T, E>
+    where
+        E: std::error::Error,
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut renewed = false;
+        loop {
+            let session = self.current().await.map_err(|err| from_credentials(&err))?;
+            let err = match send().await {
+                Err(err) if !renewed && is_refused(&err) => err,
+                answer => return answer,
+            };
+            tracing::info!(%err, "the session is refused, a new one is asked for");
+            self.refuse(session.access_key_id()).await;
+            renewed = true;
+        }
     }
 
     /// Gives up the session with this key, as S3 refused it, and tells its issuer.

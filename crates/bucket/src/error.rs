@@ -247,18 +247,19 @@ impl BucketError {
 
     /// From the failure to get a session.
     pub(crate) fn from_credentials(err: &CredentialsError, place: Place) -> Self {
-        let passing = match find::<tonic::Status>(err) {
-            Some(status) => {
-                if !is_passing(status.code()) {
-                    return Self::CredentialsRefused { place, reason: status.message().to_owned() };
-                }
-                true
-            }
-            None => matches!(err, CredentialsError::ProviderTimedOut(_)),
-        };
-        let reason = format!("no credentials were issued: {}", causes(err));
+        let (passing, reason) = from_registry(err);
         if passing { Self::Unavailable { place, reason } } else { Self::CredentialsRefused { place, reason } }
     }
+}
+
+/// Whether the failure to get a session may pass, and what to say of it.
+pub(crate) fn from_registry(err: &CredentialsError) -> (bool, String) {
+    let passing = match find::<tonic::Status>(err) {
+        Some(status) if !is_passing(status.code()) => return (false, status.message().to_owned()),
+        Some(_) => true,
+        None => matches!(err, CredentialsError::ProviderTimedOut(_)),
+    };
+    (passing, format!("no credentials were issued: {}", causes(err)))
 }
 
 impl From<BucketError> for io::Error {
@@ -372,7 +373,7 @@ fn chain<'a>(err: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Er
     std::iter::successors(Some(err), |err| (*err).source())
 }
 
-fn find<'a, T: Error + 'static>(err: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub(crate) fn find<'a, T: Error + 'static>(err: &'a (dyn Error + 'static)) -> Option<&'a T> {
     chain(err).find_map(|err| err.downcast_ref())
 }
 

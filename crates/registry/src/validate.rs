@@ -1,9 +1,11 @@
 //! A source as a client sent it, made one that can be stored; every broken rule is named.
 
 use api::registry::{Dataset, Source};
+use bucket::EventQueue;
 use dataset::Schema;
 
 use crate::config::Config;
+use crate::credentials::session_policy;
 use crate::error::{CallError, Violation};
 use crate::schema::{dataset_name, schema_from_api};
 use crate::store::{InvalidRows, OverwritePolicy, SchemaVersion, SourceSettings};
@@ -15,6 +17,7 @@ pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result
     check_bucket("source.bucket", &source.bucket, &mut broken);
     check_path("source.path", &path, &mut broken);
     check_access(config, source, has_keys, &mut broken);
+    check_event_queue(config, source, &mut broken);
     if source.display_name.trim().is_empty() || source.display_name.chars().count() > 200 {
         broken.push(Violation::new("source.display_name", "1 to 200 characters"));
     }
@@ -125,6 +128,17 @@ pub(crate) fn check_path(field: &str, path: &str, broken: &mut Vec<Violation>) {
     }
 }
 
+/// The queue is the source's own to name, and its session goes there: nowhere but to Amazon or the endpoint it is for.
+fn check_event_queue(config: &Config, source: &Source, broken: &mut Vec<Violation>) {
+    let own = Some(source.endpoint_url.as_str()).filter(|endpoint| !endpoint.is_empty());
+    let endpoint = own.or(config.platform.s3_endpoint.as_deref());
+    if !source.event_queue_url.is_empty()
+        && let Err(error) = bucket::EventQueue::parse(&source.event_queue_url, endpoint)
+    {
+        broken.push(Violation::new("source.event_queue_url", error.to_string()));
+    }
+}
+
 /// Either a role, or static keys at an endpoint that the operator allows.
 fn check_access(config: &Config, source: &Source, has_keys: bool, broken: &mut Vec<Violation>) {
     let endpoint = source.endpoint_url.trim_end_matches('/');
@@ -148,6 +162,12 @@ fn check_access(config: &Config, source: &Source, has_keys: bool, broken: &mut V
             source.role_arn
         );
         broken.push(Violation::new("source.role_arn", rule));
+    }
+    if !source.event_queue_url.is_empty() {
+        let endpoint = session_policy::endpoint(endpoint, &config.platform);
+        if let Err(error) = EventQueue::parse(&source.event_queue_url, endpoint) {
+            broken.push(Violation::new("source.event_queue_url", error.to_string()));
+        }
     }
     let owner = &source.expected_bucket_owner;
     if !owner.is_empty() && !is_aws_account(owner) {

@@ -44,8 +44,7 @@ impl Test {
 
     /// The bucket, opened in the region where it is; none where it cannot be used.
     async fn bucket(&self, session: &Session, report: &mut Report) -> Option<Bucket> {
-        let work = convert::source_work(self.source.clone(), &self.config.platform);
-        let mut location = Location::from(&work);
+        let mut location = self.location();
         let open = |location| Bucket::open(location, SharedCredentialsProvider::new(session.clone()));
         let asked = location.region.clone().unwrap_or_default();
         let name = &self.source.settings.bucket;
@@ -183,12 +182,9 @@ impl Test {
         }
     }
 
-    async fn events(&self, _session: &Session, report: &mut Report) {
-        let why = match self.source.settings.event_queue_url.as_str() {
-            "" => "the source has no event queue",
-            _ => "the event queue is not looked at",
-        };
-        report.skip(&[TestStepKind::Events], why).await;
+    /// Where the source's files lie, as far as it is known.
+    pub(super) fn location(&self) -> Location {
+        Location::from(&convert::source_work(self.source.clone(), &self.config.platform))
     }
 
     fn bounds(&self) -> Bounds {

@@ -6,6 +6,7 @@
 
 mod access;
 mod contents;
+mod events;
 mod report;
 
 use std::sync::Arc;
@@ -87,7 +88,8 @@ impl Test {
             return String::new();
         }
         let settings = &self.source.settings;
-        let event_queue = session_policy::queue_arn(settings);
+        let event_queue =
+            session_policy::event_queue(settings, &self.config.platform).map(|queue| queue.arn());
         let reach = Reach {
             partition: session_policy::partition(&settings.role_arn),
             bucket: &settings.bucket,

@@ -4,7 +4,7 @@
 use api::registry::{CreateAccountTokenRequest, TokenScope};
 use bytes::{Buf, BufMut};
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status};
@@ -46,8 +46,8 @@ const CALLS: &[(&str, Whose)] = &[
     ("GetSource", Readers),
     ("ListSources", Readers),
     ("UpdateSource", Writers),
-    ("TestSource", Writers),
-    ("PreviewSource", Writers),
+    ("TestSource", Readers),
+    ("PreviewSource", Readers),
     ("ActivateSource", Writers),
     ("PauseSource", Writers),
     ("ResumeSource", Writers),
@@ -55,7 +55,7 @@ const CALLS: &[(&str, Whose)] = &[
     ("UndeleteSource", Writers),
     ("SetSourceSchema", Writers),
     ("ListSourceSchemas", Readers),
-    ("ProposeSourceSchema", Writers),
+    ("ProposeSourceSchema", Readers),
     ("ListFiles", Readers),
     ("ListFileErrors", Readers),
     ("ReprocessFile", Writers),

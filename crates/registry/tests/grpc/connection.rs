@@ -302,6 +302,27 @@ async fn static_keys_have_no_external_id() {
     assert!(!format!("{steps:?}").contains("a wrong secret"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_queue_that_cannot_be_read_fails_and_one_elsewhere_is_refused_at_once() {
+    let fixture = Fixture::start().await;
+    fixture.put(FILE, ROWS);
+    let account = fixture.account("shop").await;
+    fixture.trust(&account.external_id);
+    // The endpoint has S3 and STS, and no queues.
+    let event_queue_url = format!("{}/{CUSTOMER}/exports", fixture.s3);
+    let draft = fixture.draft_of(&account, Source { event_queue_url, ..source() }).await;
+    let (steps, _) = test(&fixture, &draft).await;
+    assert_eq!(found(&steps, Kind::Events).0, Is::Failed, "{steps:?}");
+    assert_eq!(found(&steps, Kind::Rows).0, Is::Passed);
+
+    let elsewhere = Source { event_queue_url: "https://internal/111122223333/q".into(), ..source() };
+    let request =
+        CreateSourceRequest { parent: account.name.clone(), source: Some(elsewhere), ..Default::default() };
+    let refused = fixture.as_admin().create_source(request).await.unwrap_err();
+    let field = &refused.get_details_bad_request().unwrap().field_violations[0];
+    assert_eq!(field.field, "source.event_queue_url");
+}
+
 async fn rotated(fixture: &Fixture, seconds: i64) -> Account {
     let overlap = Some(prost_types::Duration { seconds, nanos: 0 });
     let request = RotateExternalIdRequest { name: "accounts/shop".into(), overlap };
