@@ -338,7 +338,7 @@ fn profiles_name_registries_and_flags_win_over_them() {
         (endpoints["registry"].as_str().unwrap(), endpoints["admin_token_file"].as_str().unwrap());
     let home = dev.home.path();
     let run = |command: &[&str]| bare(home, command);
-    assert_eq!(run(&["source", "list"]).status, 1, "nothing says where the registry is");
+    assert_eq!(run(&["source", "list"]).status, 64, "nothing says where the registry is");
     ok(&run(&[
         "profile",
         "set",

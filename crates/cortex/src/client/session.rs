@@ -115,10 +115,13 @@ fn way(args: &ClientArgs) -> Result<Way> {
     match (url, token) {
         (Some(url), Some(token)) => Ok(Way { url, token, tls: tls()?, account }),
         (url, token) => {
-            let dev = Endpoints::read(&args.dev_dir()).context(
-                "give --registry-url and --token-file, a profile (`cortex profile set`), or the --data-dir of a \
-                 `cortex dev`",
-            )?;
+            let dev = Endpoints::read(&args.dev_dir()).with_context(|| {
+                UsageError(
+                    "no registry is named; give --registry-url and --token-file, a profile (`cortex profile set`), \
+                     or the --data-dir of a `cortex dev`"
+                        .into(),
+                )
+            })?;
             let tls = if url.is_some() { tls()? } else { api::client::ClientTls::default() };
             Ok(Way {
                 url: url.unwrap_or(dev.registry),
