@@ -170,7 +170,11 @@ impl Bucket {
             Ok(page) if page.objects.first().is_none_or(|object| object.key != key) => {
                 BucketError::NotFound { place: self.place(key) }
             }
-            Err(refused @ BucketError::CredentialsRefused { .. }) => refused,
+            Err(
+                refused @ (BucketError::CredentialsRefused { .. }
+                | BucketError::RoleNotAssumable { .. }
+                | BucketError::KeysNotOpened { .. }),
+            ) => refused,
             _ => err,
         }
     }

@@ -40,11 +40,11 @@ fn every_code_of_a_row_is_told() {
     assert_eq!(told("Of a row"), set(codes));
 }
 
-#[test]
-fn every_code_of_a_file_is_told() {
+/// Everything that S3 and the registry can say of an object.
+fn of_s3() -> Vec<BucketError> {
     let place = Place { bucket: String::new(), key: String::new() };
     let reason = String::new;
-    let of_s3 = [
+    vec![
         BucketError::NotFound { place: place.clone() },
         BucketError::Changed { place: place.clone(), reason: reason() },
         BucketError::Altered { place: place.clone(), reason: reason() },
@@ -54,13 +54,34 @@ fn every_code_of_a_file_is_told() {
         BucketError::NoSuchBucket { place: place.clone() },
         BucketError::WrongRegion { place: place.clone(), region: None },
         BucketError::CredentialsRefused { place: place.clone(), reason: reason() },
+        BucketError::RoleNotAssumable { place: place.clone(), reason: reason() },
+        BucketError::KeysNotOpened { place: place.clone(), reason: reason() },
         BucketError::Unavailable { place: place.clone(), reason: reason() },
         BucketError::Other { place, reason: reason() },
-    ];
-    let ours = ["missing_column", "no_valid_rows", "invalid_rows", "unavailable", "set_aside"];
-    let codes =
-        FileCode::ALL.iter().map(|code| code.as_str()).chain(of_s3.iter().map(BucketError::code)).chain(ours);
+    ]
+}
+
+#[test]
+fn every_code_of_a_file_is_told() {
+    let ours =
+        ["missing_column", "no_valid_rows", "invalid_rows", "too_many_rejected", "unavailable", "set_aside"];
+    let codes = FileCode::ALL
+        .iter()
+        .map(|code| code.as_str())
+        .chain(of_s3().into_iter().map(|error| error.code()))
+        .chain(ours);
     assert_eq!(told("Of a file"), set(codes));
+}
+
+#[test]
+fn want_of_access_ends_a_file_by_a_code_that_says_so() {
+    let codes = of_s3().into_iter().filter_map(|error| {
+        let code = error.code();
+        let is_setting = matches!(error, BucketError::NoSuchBucket { .. } | BucketError::WrongRegion { .. });
+        let is_denied = std::io::Error::from(error).kind() == std::io::ErrorKind::PermissionDenied;
+        (is_setting || is_denied).then_some(code)
+    });
+    assert_eq!(set(codes), set(ledger::access::CODES));
 }
 
 #[test]

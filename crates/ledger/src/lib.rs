@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access;
 pub mod attempt;
 pub mod checkpoint;
 pub mod claim;
@@ -7,6 +8,7 @@ pub mod generation;
 pub mod outcome;
 pub mod progress;
 pub mod resume;
+pub mod tolerance;
 
 mod file_id;
 

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, civil::Date};
 use ledger::{
     FileId,
-    generation::{Known, Listed, decide},
+    generation::{Known, Listed, Policy, decide},
 };
 use serde_json::json;
 use sqlx::any::AnyRow;
@@ -241,9 +241,9 @@ fn opened<'o>(
         let generations = known.get(&file_id).map(Vec::as_slice).unwrap_or_default();
         let generations: Vec<_> =
             generations.iter().map(|(generation, etag)| Known { generation: *generation, etag }).collect();
-        match decide(&generations, &object.etag) {
+        match decide(Policy::Replace, &generations, &object.etag) {
             Listed::Opens(generation) => Some((FileGeneration { file_id, generation }, object)),
-            Listed::Known(_) => None,
+            Listed::Known(_) | Listed::Ignored(_) => None,
         }
     };
     listed.iter().filter_map(opens).collect()
