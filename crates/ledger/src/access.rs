@@ -1,24 +1,21 @@
-//! Did a generation end because the source could not be read for want of access?
-//!
-//! Such an end says nothing of the file: once the customer or the operator gives access back, it can be read again.
+//! Errors by which a file ends because its source cannot be read, not for anything in the file: it is read again once
+//! access returns.
 
-/// Every code of a [`FileError`](records::queue::FileError) that says so.
-pub const CODES: [&str; 7] = [
-    "access_denied",
-    "kms_denied",
-    "credentials_refused",
+/// Their codes: those of refused credentials, of refused access to the bucket or its objects, and of a bucket that is not
+/// there or not its owner's.
+pub const CODES: [&str; 8] = [
     "role_not_assumable",
     "keys_not_opened",
+    "credentials_refused",
+    "access_denied",
+    "kms_denied",
     "no_such_bucket",
     "wrong_region",
+    "wrong_owner",
 ];
 
 /// True for one of [`CODES`].
-///
-/// ```
-/// assert!(ledger::access::is_access("role_not_assumable"));
-/// assert!(!ledger::access::is_access("truncated"));
-/// ```
+#[must_use]
 pub fn is_access(code: &str) -> bool {
     CODES.contains(&code)
 }

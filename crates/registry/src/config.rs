@@ -69,6 +69,14 @@ pub struct Config {
     pub most_attempts: u32,
     /// A file that is to be read and has not moved for so long counts as stuck.
     pub stuck_after: Duration,
+    /// Requests a second of one account, beyond a burst of as many again; 0 for no limit.
+    pub requests_per_second: u32,
+    /// Sources that an account may have.
+    pub max_sources: u32,
+    /// A deleted source can be undeleted for so long; then it is gone.
+    pub delete_grace: Duration,
+    /// Between two looks whether what was due of a source has come, and whether deleted sources are to go.
+    pub upkeep_interval: Duration,
     /// How long an assumed session lasts; AWS allows 15 minutes to 12 hours, and 1 hour where roles are chained.
     pub session_duration: Duration,
 }
@@ -101,6 +109,10 @@ impl Config {
             max_unfinished_files: 1_000,
             most_attempts: 5,
             stuck_after: Duration::from_secs(900),
+            requests_per_second: 50,
+            max_sources: 100,
+            delete_grace: Duration::from_secs(7 * 24 * 3600),
+            upkeep_interval: Duration::from_secs(300),
             session_duration: Duration::from_secs(3600),
         }
     }

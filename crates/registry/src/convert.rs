@@ -1,8 +1,11 @@
 //! The store's rows as the API's messages.
 
 use api::registry::{
-    Account, Discovery, File, FileProblem, FileState, FileWarning, InvalidRows, Sample, Source, SourceState,
+    Account, AccountToken, Discovery, File, FileProblem, FileState, FileWarning, FormatSeen, InvalidRows,
+    OverwritePolicy, RowError, Sample, Source, SourceAttention, SourceState, TokenScope,
 };
+use std::time::Duration;
+
 use api::worker::{ClaimDecision, SourceWork};
 use jiff::Timestamp;
 use ledger::claim::Decision;
@@ -23,27 +26,54 @@ pub(crate) fn from_timestamp(at: Option<prost_types::Timestamp>) -> Timestamp {
 }
 
 pub(crate) fn account(account: store::Account) -> Account {
+    let previous = account.previous_at(Timestamp::now()).map(str::to_owned);
     Account {
         name: format!("accounts/{}", account.id),
         display_name: account.display_name,
         external_id: account.external_id,
         create_time: Some(timestamp(account.created)),
-        ..Account::default()
+        previous_external_id_expire_time: previous.as_ref().and(account.previous_until).map(timestamp),
+        previous_external_id: previous.unwrap_or_default(),
     }
 }
 
-pub(crate) fn source(source: store::Source) -> Source {
+pub(crate) fn token(token: store::AccountToken) -> AccountToken {
+    AccountToken {
+        name: format!("accounts/{}/tokens/{}", token.account, token.id),
+        display_name: token.display_name,
+        scope: match token.scope {
+            store::Scope::ReadOnly => TokenScope::ReadOnly,
+            store::Scope::ReadWrite => TokenScope::ReadWrite,
+        } as i32,
+        create_time: Some(timestamp(token.created)),
+        expire_time: token.expires.map(timestamp),
+    }
+}
+
+/// A source; one that is deleted is gone `delete_grace` later.
+pub(crate) fn source(source: store::Source, delete_grace: Duration) -> Source {
+    let attention = source.attention.filter(|_| source.state == store::SourceState::Active).map(attention);
+    let purge_time = source.deleted.and_then(|at| at.checked_add(delete_grace).ok()).map(timestamp);
     let settings = source.settings;
-    let version = settings.schema.version;
-    let schema = dataset::Schema::parse_json(&settings.schema.json)
-        .map(|schema| api::registry::Schema { version, ..schema_to_api(&schema) })
-        .inspect_err(|error| tracing::error!(source = %source.id, %error, "the stored schema does not hold"))
-        .ok();
+    let schema = schema(&source.id, &settings.schema);
     Source {
         name: name::of_source(&source.account, &source.id),
         display_name: settings.display_name,
         dataset: dataset_from_name(&settings.dataset) as i32,
-        state: state(source.state) as i32,
+        state: match attention {
+            Some(_) => SourceState::NeedsAttention,
+            None => state(source.state),
+        } as i32,
+        attention,
+        delete_time: source.deleted.map(timestamp),
+        purge_time,
+        overwrite_policy: match settings.overwrite_policy {
+            store::OverwritePolicy::Replace => OverwritePolicy::Replace,
+            store::OverwritePolicy::IngestAgain => OverwritePolicy::IngestAgain,
+            store::OverwritePolicy::Ignore => OverwritePolicy::Ignore,
+        } as i32,
+        max_rejected_percent: f64::from(settings.max_rejected) / 100.0,
+        event_queue_url: settings.event_queue_url,
         bucket: settings.bucket,
         path: settings.path,
         role_arn: settings.role_arn,
@@ -60,7 +90,49 @@ pub(crate) fn source(source: store::Source) -> Source {
             store::InvalidRows::RejectRow => InvalidRows::RejectRow,
             store::InvalidRows::RejectFile => InvalidRows::RejectFile,
         } as i32,
-        ..Source::default()
+    }
+}
+
+/// A stored version of a source's schema.
+pub(crate) fn schema(
+    source: &store::SourceId,
+    stored: &store::SchemaVersion,
+) -> Option<api::registry::Schema> {
+    dataset::Schema::parse_json(&stored.json)
+        .map(|schema| api::registry::Schema { version: stored.version, ..schema_to_api(&schema) })
+        .inspect_err(|error| tracing::error!(%source, %error, "the stored schema does not hold"))
+        .ok()
+}
+
+fn attention(attention: store::Attention) -> SourceAttention {
+    let kind = match attention.kind {
+        store::AttentionKind::List | store::AttentionKind::Read => "access",
+        store::AttentionKind::Events => "events",
+        store::AttentionKind::Data => "data",
+    };
+    let at = |microsecond| Timestamp::from_microsecond(microsecond).ok().map(timestamp);
+    SourceAttention {
+        kind: kind.to_owned(),
+        problem: Some(problem(attention.problem)),
+        since: at(attention.since),
+        retries: attention.retries,
+        next_retry_time: attention.retry_at.and_then(at),
+    }
+}
+
+pub(crate) fn format_seen(seen: store::FormatSeen) -> FormatSeen {
+    FormatSeen { format: seen.format, compression: seen.compression, files: seen.files }
+}
+
+pub(crate) fn row_error(error: store::RowError) -> RowError {
+    RowError {
+        row_number: error.row_number,
+        position: error.position,
+        code: error.code,
+        column: error.column,
+        reason: error.reason,
+        advice: error.advice,
+        raw: error.raw,
     }
 }
 
@@ -124,7 +196,7 @@ pub(crate) fn file(file: store::File, stuck_since: Timestamp) -> File {
         worker_id: file.worker_id,
         attempts: file.attempts,
         stuck,
-        replaces_generation: 0,
+        replaces_generation: file.replaces,
     }
 }
 
@@ -202,9 +274,9 @@ pub(crate) fn source_work(source: store::Source, platform: &PlatformIdentity) ->
         expected_bucket_owner: settings.expected_bucket_owner,
         reject_file: settings.invalid_rows == store::InvalidRows::RejectFile,
         last_columns: Vec::new(),
-        max_rejected_basis_points: 0,
-        deletions_version: 0,
-        event_queue_url: String::new(),
+        max_rejected_basis_points: settings.max_rejected,
+        deletions_version: source.deletions_version,
+        event_queue_url: settings.event_queue_url,
     }
 }
 

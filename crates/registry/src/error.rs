@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
@@ -53,6 +54,10 @@ pub(crate) enum CallError {
     Invalid(Vec<Violation>),
     #[error("this call is not served yet")]
     Unimplemented,
+    #[error("this account asks too often; ask again in {} ms", retry_after.as_millis())]
+    TooMany { retry_after: Duration },
+    #[error("the account has {limit} {what}, which is its limit; {advice}")]
+    Quota { what: &'static str, limit: u64, advice: &'static str },
     #[error("{reason}")]
     Precondition { code: String, reason: String, advice: String },
     #[error(transparent)]
@@ -86,6 +91,16 @@ impl From<CallError> for Status {
         match error {
             CallError::Unauthenticated => told(Code::Unauthenticated, "UNAUTHENTICATED", message),
             CallError::Forbidden(_) => told(Code::PermissionDenied, "FORBIDDEN", message),
+            CallError::TooMany { retry_after } => {
+                let mut details = ErrorDetails::with_error_info("RATE_LIMITED", DOMAIN, HashMap::new());
+                details.set_retry_info(Some(retry_after));
+                Status::with_error_details(Code::ResourceExhausted, message, details)
+            }
+            CallError::Quota { what, limit, .. } => {
+                let mut details = ErrorDetails::with_error_info("QUOTA", DOMAIN, HashMap::new());
+                details.add_quota_failure_violation(what, format!("at most {limit}"));
+                Status::with_error_details(Code::ResourceExhausted, message, details)
+            }
             CallError::Unimplemented => told(Code::Unimplemented, "UNIMPLEMENTED", message),
             CallError::Invalid(violations) => {
                 let fields = violations.into_iter().map(|one| FieldViolation::new(one.field, one.rule));

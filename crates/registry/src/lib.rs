@@ -5,12 +5,16 @@ mod config;
 mod convert;
 mod credentials;
 mod error;
+mod filter;
+mod merge;
 mod name;
 mod progress;
+mod rhythm;
 mod schema;
 mod server;
 mod service;
 pub mod store;
+mod upkeep;
 mod validate;
 
 pub use config::{Config, PlatformIdentity, Secret};

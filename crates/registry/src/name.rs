@@ -25,6 +25,18 @@ pub(crate) fn source(field: &str, name: &str) -> Result<(AccountId, SourceId), C
     })
 }
 
+/// `accounts/{account}/tokens/{token}`
+pub(crate) fn token(field: &str, name: &str) -> Result<(AccountId, String), CallError> {
+    let parse = || {
+        let (account, token) = name.strip_prefix("accounts/")?.split_once("/tokens/")?;
+        let token = Uuid::try_parse(token).ok()?;
+        is_account_id(account).then(|| (AccountId::from(account), token.to_string()))
+    };
+    parse().ok_or_else(|| {
+        CallError::invalid(field, format!("{name:?} must be accounts/{{account}}/tokens/{{token}}"))
+    })
+}
+
 /// The name of a source.
 pub(crate) fn of_source(account: &AccountId, source: &SourceId) -> String {
     format!("accounts/{account}/sources/{source}")

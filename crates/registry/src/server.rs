@@ -19,9 +19,9 @@ use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::credentials::Issuer;
 use crate::error::RegistryError;
-use crate::progress;
 use crate::service::{Service, stuck_since};
 use crate::store::Store;
+use crate::{progress, upkeep};
 
 /// Calls in flight may take this long to end after shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -92,6 +92,13 @@ impl Server {
         let watching = tokio::spawn(watch_store(self.service.store.clone(), reporter, shutdown.clone()));
         let stuck_after = self.service.config.stuck_after;
         let counting = tokio::spawn(count_files(self.service.store.clone(), stuck_after, shutdown.clone()));
+        let keeping = {
+            let service = self.service.clone();
+            let shutdown = shutdown.clone();
+            tokio::spawn(async move {
+                upkeep::run(&service.config, &service.store, &service.auth, &shutdown).await;
+            })
+        };
         let reading = {
             let (store, queue, shutdown) = (self.service.store.clone(), self.queue.clone(), shutdown.clone());
             let handle = Handle::current();
@@ -113,7 +120,7 @@ impl Server {
             () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
         };
         shutdown.cancel();
-        for task in [watching, counting, reading] {
+        for task in [watching, counting, keeping, reading] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the registry died");
             }

@@ -6,7 +6,7 @@ use dataset::Schema;
 use crate::config::Config;
 use crate::error::{CallError, Violation};
 use crate::schema::{dataset_name, schema_from_api};
-use crate::store::{InvalidRows, SchemaVersion, SourceSettings};
+use crate::store::{InvalidRows, OverwritePolicy, SchemaVersion, SourceSettings};
 
 /// Checks what the client sent.
 pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result<SourceSettings, CallError> {
@@ -22,6 +22,7 @@ pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result
         let rule = format!("{:?} must be an IANA zone, such as Europe/Paris", source.time_zone);
         broken.push(Violation::new("source.time_zone", rule));
     }
+    check_threshold(source.max_rejected_percent, &mut broken);
     let schema = schema(source, &mut broken);
     match schema {
         Some(schema) if broken.is_empty() => Ok(SourceSettings {
@@ -39,6 +40,13 @@ pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result
                 api::registry::InvalidRows::RejectFile => InvalidRows::RejectFile,
                 _ => InvalidRows::RejectRow,
             },
+            overwrite_policy: match source.overwrite_policy() {
+                api::registry::OverwritePolicy::IngestAgain => OverwritePolicy::IngestAgain,
+                api::registry::OverwritePolicy::Ignore => OverwritePolicy::Ignore,
+                _ => OverwritePolicy::Replace,
+            },
+            max_rejected: basis_points(source.max_rejected_percent),
+            event_queue_url: source.event_queue_url.clone(),
         }),
         _ => Err(CallError::Invalid(broken)),
     }
@@ -67,6 +75,19 @@ fn schema(source: &Source, broken: &mut Vec<Violation>) -> Option<SchemaVersion>
             None
         }
     }
+}
+
+fn check_threshold(percent: f64, broken: &mut Vec<Violation>) {
+    if !(0.0..100.0).contains(&percent) || (percent > 0.0 && basis_points(percent) == 0) {
+        let rule = "0 for no limit, or 0.01 up to less than 100";
+        broken.push(Violation::new("source.max_rejected_percent", rule));
+    }
+}
+
+/// Hundredths of a percent.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percentage was checked before")]
+fn basis_points(percent: f64) -> u32 {
+    (percent * 100.0).round().clamp(0.0, 10_000.0) as u32
 }
 
 /// Amazon's rules for general purpose buckets.

@@ -17,13 +17,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{ClientContext, TopicPartitionList};
 use tracing::{error, info, warn};
 
 use super::config::KafkaConfig;
 use super::error::failed;
 use super::lane::KafkaLane;
-use crate::{Membership, Result, Stop, Work};
+use crate::{Membership, QueueError, Result, Stop, Work};
 
 /// One wait for the group's events.
 const POLL: Duration = Duration::from_millis(100);
@@ -31,6 +32,11 @@ const POLL: Duration = Duration::from_millis(100);
 const LET_GO: Duration = Duration::from_secs(20);
 /// The same where the process is to end, which orchestrators allow 10 seconds or more.
 const LET_GO_AT_END: Duration = Duration::from_secs(7);
+/// A member that was fenced more often than this within so long gives up.
+const MOST_FENCED: usize = 3;
+const FENCED_WITHIN: Duration = Duration::from_secs(300);
+/// Before a fenced member joins anew, give or take a half.
+const FENCED_PAUSE: Duration = Duration::from_secs(2);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -150,19 +156,57 @@ impl Members {
     }
 }
 
-/// Joins the group and polls it until `stop`.
+/// Takes part in the group until `stop`.
+///
+/// A coordinator that died in the middle of this member's joining may have noted an id for it that it never heard of, and
+/// then refuses it as fenced; so a fenced member joins anew. Where another process bears the same name the two fence each
+/// other in turn: after a few times it ends.
 pub(super) fn consume(
     config: &Arc<KafkaConfig>,
-    membership: Membership,
-    work: Work,
+    membership: &Membership,
+    work: &Work,
     stop: &Stop,
 ) -> Result<()> {
+    let mut fenced: Vec<Instant> = Vec::new();
+    loop {
+        let Some(reason) = take_part(config, membership, work, stop)? else { return Ok(()) };
+        fenced.retain(|at| at.elapsed() < FENCED_WITHIN);
+        fenced.push(Instant::now());
+        if fenced.len() > MOST_FENCED {
+            return Err(QueueError::Permanent(format!(
+                "the group refuses this member, {} times within {} s: {reason}; does another process run under the \
+                 name {:?}?",
+                fenced.len(),
+                FENCED_WITHIN.as_secs(),
+                membership.member
+            )));
+        }
+        warn!(
+            group = membership.group,
+            member = membership.member,
+            reason,
+            "fenced from the group; joining anew"
+        );
+        let until = Instant::now() + FENCED_PAUSE.mul_f64(0.5 + fastrand::f64());
+        while Instant::now() < until && !stop() {
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+/// Joins the group and polls it until `stop`; gives the reason where the group fenced this member.
+fn take_part(
+    config: &Arc<KafkaConfig>,
+    membership: &Membership,
+    work: &Work,
+    stop: &Stop,
+) -> Result<Option<String>> {
     let topic = membership.topic.clone();
     let member = config.member(&membership.group, &membership.member);
     let context = Members {
         config: config.clone(),
-        membership,
-        work,
+        membership: membership.clone(),
+        work: work.clone(),
         lanes: Mutex::default(),
         consumer: OnceLock::new(),
     };
@@ -176,10 +220,13 @@ pub(super) fn consume(
             // A message that was fetched before its partition was paused: the lane reads it by its own consumer.
             Some(Ok(_)) | None => {}
             Some(Err(error)) => match consumer.client().fatal_error() {
-                // Another process has joined under this member's name: it holds the partitions now.
+                Some((RDKafkaErrorCode::FencedInstanceId, reason)) => {
+                    consumer.context().end_all(LET_GO);
+                    return Ok(Some(reason));
+                }
                 Some((code, reason)) => {
                     consumer.context().end_all(LET_GO_AT_END);
-                    return Err(crate::QueueError::Permanent(format!(
+                    return Err(QueueError::Permanent(format!(
                         "the group refuses this member: {code}: {reason}"
                     )));
                 }
@@ -189,7 +236,7 @@ pub(super) fn consume(
     }
     consumer.context().end_all(LET_GO_AT_END);
     consumer.unsubscribe();
-    Ok(())
+    Ok(None)
 }
 
 /// What a lane's thread needs to open its lane, and open it again.

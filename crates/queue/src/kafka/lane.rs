@@ -25,7 +25,9 @@ const COMMIT: Duration = Duration::from_secs(45);
 const SLICE: Duration = Duration::from_millis(100);
 
 pub(super) struct KafkaLane {
+    config: Arc<KafkaConfig>,
     group: Arc<GroupConsumer>,
+    group_id: String,
     consumer: BaseConsumer,
     producer: BaseProducer,
     topic: String,
@@ -41,7 +43,7 @@ impl KafkaLane {
     /// Opens the lane. The order matters: the producer's start aborts what a dead or frozen owner left open, and fences
     /// it; only then is what stands committed final, and may be read.
     pub(super) fn open(
-        config: &KafkaConfig,
+        config: &Arc<KafkaConfig>,
         group: Arc<GroupConsumer>,
         group_id: &str,
         topic: &str,
@@ -51,9 +53,11 @@ impl KafkaLane {
         let transactional_id = transactional_id(group_id, topic, partition);
         let producer: BaseProducer = config.transactional(&transactional_id).create().map_err(failed)?;
         producer.init_transactions(CALL).map_err(|error| lane_failed(error, (topic, partition)))?;
-        let consumer: BaseConsumer = config.lane_consumer(group_id).create().map_err(failed)?;
+        let consumer = config.lane_consumer(group_id).create().map_err(failed)?;
         let mut lane = Self {
+            config: config.clone(),
             group,
+            group_id: group_id.to_owned(),
             consumer,
             producer,
             topic: topic.to_owned(),
@@ -64,12 +68,20 @@ impl KafkaLane {
             sends: 0,
             max_message_bytes: usize::try_from(config.max_message_bytes).unwrap_or(usize::MAX),
         };
-        lane.rewind()?;
+        lane.begin_at_committed()?;
         Ok(lane)
     }
 
-    /// To the committed offset, with the checkpoint that stands there. A new assignment drops all that was fetched.
+    /// To the committed offset, by a consumer of its own: nothing that the one before fetched can slip in. Another
+    /// assignment of the same consumer would do for that, but where the lane ends soon after, its two stops of the
+    /// partition may meet, on which librdkafka ends the process (confluentinc/librdkafka#5573).
     fn rewind(&mut self) -> Result<()> {
+        self.consumer = self.config.lane_consumer(&self.group_id).create().map_err(failed)?;
+        self.begin_at_committed()
+    }
+
+    /// Has the consumer begin at the committed offset, and takes the checkpoint that stands there.
+    fn begin_at_committed(&mut self) -> Result<()> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.topic, self.partition);
         let committed = self.group.consumer().committed_offsets(list, CALL).map_err(failed)?;

@@ -3,8 +3,8 @@
 //! A member of a group holds three kinds of clients. The **group consumer** joins the group and is polled for as long as
 //! the member lives, so that a long file never costs it its membership; its partitions stay paused, it reads nothing.
 //! Each assigned partition has a **lane**: a thread with a transactional producer and a plain consumer of its own, which
-//! begins at the committed offset and reads that partition alone. So a rewind is a new assignment of one consumer, and
-//! no message read before it can slip in behind it. What it costs is a connection more a partition.
+//! begins at the committed offset and reads that partition alone. So a rewind is a new consumer, and no message read
+//! before it can slip in behind it. What it costs is a connection more a partition.
 
 mod config;
 mod error;
@@ -130,7 +130,7 @@ impl Queue for KafkaQueue {
     }
 
     fn consume(&self, membership: Membership, work: Work, stop: Stop) -> Result<()> {
-        group::consume(&self.config, membership, work, &stop)
+        group::consume(&self.config, &membership, &work, &stop)
     }
 
     fn reader(&self, topic: &str, start: Start) -> Result<Box<dyn Reader>> {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use queue::{Commit, Incoming, Lane, Membership, Outgoing, QueueError, Result, Start};
 
-use crate::bench::{Bench, drain, message, next, text, until};
+use crate::bench::{Bench, Names, drain, message, next, text, until};
 
 fn done(next_offset: i64) -> Commit<'static> {
     Commit { next_offset, checkpoint: &[] }
@@ -211,36 +212,39 @@ pub(crate) fn a_missing_topic_is_named(bench: &Bench) {
     assert!(bench.queue.ready());
 }
 
-pub(crate) fn members_share_partitions_and_take_over_from_one_that_leaves(bench: &Bench) {
-    type Held = Arc<Mutex<BTreeSet<i32>>>;
-    let names = bench.topics(4);
-    let join = |member: &str, held: Held| {
-        let membership =
-            Membership { group: names.group.clone(), topic: names.input.clone(), member: member.to_owned() };
-        let stop = Arc::new(AtomicBool::new(false));
-        let output = names.output.clone();
-        let work = Arc::new(move |lane: &mut dyn Lane| -> Result<()> {
-            held.lock().unwrap().insert(lane.partition());
-            while !lane.revoked() {
-                if let Some(received) = lane.next(Duration::from_millis(50))? {
-                    let key = String::from_utf8_lossy(&received.key).into_owned();
-                    lane.publish(message(&output, &key, &String::from_utf8_lossy(&received.value)))?;
-                    lane.commit(done(received.offset + 1))?;
-                }
+type Held = Arc<Mutex<BTreeSet<i32>>>;
+
+/// A member that copies what comes to the output until it is told to stop, and shows the partitions that it holds.
+fn copier(bench: &Bench, names: &Names, member: &str, held: Held) -> (Arc<AtomicBool>, JoinHandle<()>) {
+    let membership =
+        Membership { group: names.group.clone(), topic: names.input.clone(), member: member.to_owned() };
+    let stop = Arc::new(AtomicBool::new(false));
+    let output = names.output.clone();
+    let work = Arc::new(move |lane: &mut dyn Lane| -> Result<()> {
+        held.lock().unwrap().insert(lane.partition());
+        while !lane.revoked() {
+            if let Some(received) = lane.next(Duration::from_millis(50))? {
+                let key = String::from_utf8_lossy(&received.key).into_owned();
+                lane.publish(message(&output, &key, &String::from_utf8_lossy(&received.value)))?;
+                lane.commit(done(received.offset + 1))?;
             }
-            held.lock().unwrap().remove(&lane.partition());
-            Ok(())
-        });
-        let (queue, stopped) = (bench.queue.clone(), stop.clone());
-        let thread = std::thread::spawn(move || {
-            queue.consume(membership, work, Arc::new(move || stopped.load(Ordering::SeqCst))).unwrap();
-        });
-        (stop, thread)
-    };
+        }
+        held.lock().unwrap().remove(&lane.partition());
+        Ok(())
+    });
+    let (queue, stopped) = (bench.queue.clone(), stop.clone());
+    let thread = std::thread::spawn(move || {
+        queue.consume(membership, work, Arc::new(move || stopped.load(Ordering::SeqCst))).unwrap();
+    });
+    (stop, thread)
+}
+
+pub(crate) fn members_share_partitions_and_take_over_from_one_that_leaves(bench: &Bench) {
+    let names = bench.topics(4);
     let (one, two) = (Held::default(), Held::default());
-    let (stop_one, thread_one) = join("one", one.clone());
+    let (stop_one, thread_one) = copier(bench, &names, "one", one.clone());
     until("the first to hold all", || one.lock().unwrap().len() == 4);
-    let (stop_two, thread_two) = join("two", two.clone());
+    let (stop_two, thread_two) = copier(bench, &names, "two", two.clone());
     until("both to hold half", || one.lock().unwrap().len() == 2 && two.lock().unwrap().len() == 2);
     assert!(one.lock().unwrap().is_disjoint(&two.lock().unwrap()));
 
@@ -255,4 +259,23 @@ pub(crate) fn members_share_partitions_and_take_over_from_one_that_leaves(bench:
     assert_eq!(bench.values(&names.output), numbers);
     stop_two.store(true, Ordering::SeqCst);
     thread_two.join().unwrap();
+}
+
+/// As after a coordinator that died in the middle of a member's joining; here another takes its name for a while.
+pub(crate) fn a_member_that_was_fenced_joins_anew(bench: &Bench) {
+    let names = bench.topics(2);
+    let (one, other) = (Held::default(), Held::default());
+    let (stop_one, thread_one) = copier(bench, &names, "one", one.clone());
+    until("it to hold all", || one.lock().unwrap().len() == 2);
+    let (stop_other, thread_other) = copier(bench, &names, "one", other.clone());
+    until("the other to hold all", || other.lock().unwrap().len() == 2);
+    until("it to be fenced", || one.lock().unwrap().is_empty());
+    stop_other.store(true, Ordering::SeqCst);
+    thread_other.join().unwrap();
+    until("it to hold all again", || one.lock().unwrap().len() == 2);
+    bench.publish(&names.input, &[("a", "a"), ("b", "b"), ("c", "c")]);
+    until("every message", || bench.queue.count(&names.output).unwrap() >= 3);
+    assert_eq!(bench.values(&names.output), ["a", "b", "c"]);
+    stop_one.store(true, Ordering::SeqCst);
+    thread_one.join().unwrap();
 }

@@ -46,5 +46,8 @@ mod kafka {
     use crate::bench::Bench;
 
     every_adapter!(Bench::kafka());
-    conformance!(Bench::kafka(), [members_share_partitions_and_take_over_from_one_that_leaves]);
+    conformance!(
+        Bench::kafka(),
+        [members_share_partitions_and_take_over_from_one_that_leaves, a_member_that_was_fenced_joins_anew]
+    );
 }

@@ -42,8 +42,6 @@ ALTER TABLE scans ADD COLUMN events_expires_at INTEGER;
 
 -- The generation whose records this one's take the place of; 0 where none.
 ALTER TABLE generations ADD COLUMN replaces INTEGER NOT NULL DEFAULT 0;
--- The first refused rows.
-ALTER TABLE generations ADD COLUMN row_errors TEXT NOT NULL DEFAULT '[]';
 -- 1 where it ended because its source could not be read, and is to be opened again once it can.
 ALTER TABLE generations ADD COLUMN reopen INTEGER NOT NULL DEFAULT 0;
 -- reopen_unread.
@@ -57,6 +55,16 @@ ALTER TABLE source_days ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE source_days ADD COLUMN first_arrived_at INTEGER;
 ALTER TABLE source_days ADD COLUMN last_arrived_at INTEGER;
 
+-- The first refused rows of a generation, by the byte where they begin.
+CREATE TABLE row_errors (
+    file_id    BLOB NOT NULL REFERENCES files,
+    generation INTEGER NOT NULL,
+    position   INTEGER NOT NULL,
+    row_number INTEGER,
+    detail     TEXT NOT NULL,
+    PRIMARY KEY (file_id, generation, position)
+) STRICT;
+
 -- What the files of a source are.
 CREATE TABLE source_formats (
     source_id   TEXT NOT NULL REFERENCES sources,
@@ -65,3 +73,6 @@ CREATE TABLE source_formats (
     files       INTEGER NOT NULL,
     PRIMARY KEY (source_id, format, compression)
 ) STRICT;
+
+-- lease_event_queues: the sources that have one.
+CREATE INDEX sources_with_events ON sources (source_id) WHERE event_queue_url <> '' AND state = 'active';

@@ -1,19 +1,26 @@
 //! Accounts, their External IDs and tokens, and the log of what was done.
 
-use super::{Service, page};
-use crate::error::CallError;
-use crate::store::{Account, AccountId, Principal, TokenHash};
-use crate::{convert, name};
 use api::registry::{
-    CreateAccountRequest, CreateAccountResponse, CreateAccountTokenRequest, CreateAccountTokenResponse,
-    GetAccountRequest, GetAccountResponse, ListAccountTokensRequest, ListAccountTokensResponse,
-    ListAccountsRequest, ListAccountsResponse, ListAuditEntriesRequest, ListAuditEntriesResponse,
-    RevokeAccountTokenRequest, RevokeAccountTokenResponse, RotateExternalIdRequest, RotateExternalIdResponse,
+    AuditEntry, CreateAccountRequest, CreateAccountResponse, CreateAccountTokenRequest,
+    CreateAccountTokenResponse, GetAccountRequest, GetAccountResponse, ListAccountTokensRequest,
+    ListAccountTokensResponse, ListAccountsRequest, ListAccountsResponse, ListAuditEntriesRequest,
+    ListAuditEntriesResponse, RevokeAccountTokenRequest, RevokeAccountTokenResponse, RotateExternalIdRequest,
+    RotateExternalIdResponse, TokenScope,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tonic::Request;
 use uuid::Uuid;
+
+use super::{Service, page};
+use crate::convert::{self, timestamp};
+use crate::error::CallError;
+use crate::name;
+use crate::store::{Account, AccountId, AccountToken, Scope, TokenHash};
+
+/// How long the External ID before a rotation holds, where the caller does not say.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
+const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 impl Service {
     pub(super) async fn create_account(
@@ -30,15 +37,22 @@ impl Service {
                 return Err(CallError::invalid("account_id", rule));
             }
         };
-        let account = Account {
+        let new = Account {
             id: AccountId::from(id),
             display_name: request.display_name,
             external_id: random_hex(),
+            previous_external_id: None,
+            previous_until: None,
+            deletions_version: 0,
             created: Timestamp::now(),
         };
-        self.store.create_account(&account).await?;
-        let account_name = format!("accounts/{}", account.id);
-        self.audit("admin", &account.id, "account.create", &account_name, json!({})).await?;
+        let request_id = (!request.request_id.is_empty()).then_some(request.request_id.as_str());
+        let account = self.store.create_account(&new, request_id).await?;
+        // A repeated create gives the first one's account, and changes nothing.
+        if account.external_id == new.external_id {
+            let subject = format!("accounts/{}", account.id);
+            self.audit("admin", &account.id, "account.create", &subject, json!({})).await?;
+        }
         Ok(CreateAccountResponse { account: Some(convert::account(account)) })
     }
 
@@ -47,7 +61,7 @@ impl Service {
         request: Request<GetAccountRequest>,
     ) -> Result<GetAccountResponse, CallError> {
         let id = name::account("name", &request.get_ref().name)?;
-        self.auth.account(&request, &id).await?;
+        self.auth.account_read(&request, &id).await?;
         let account = self.store.get_account(&id).await?;
         Ok(GetAccountResponse { account: Some(convert::account(account)) })
     }
@@ -66,45 +80,100 @@ impl Service {
         })
     }
 
+    pub(super) async fn rotate_external_id(
+        &self,
+        request: Request<RotateExternalIdRequest>,
+    ) -> Result<RotateExternalIdResponse, CallError> {
+        let id = name::account("name", &request.get_ref().name)?;
+        let actor = self.auth.account(&request, &id).await?;
+        let request = request.into_inner();
+        let overlap =
+            request.overlap.map_or(OVERLAP, |overlap| SignedDuration::new(overlap.seconds, overlap.nanos));
+        if overlap.is_negative() || overlap > LONGEST_OVERLAP {
+            return Err(CallError::invalid("overlap", "0 seconds to 90 days"));
+        }
+        let until = Timestamp::now().checked_add(overlap).unwrap_or(Timestamp::MAX);
+        let account = self.store.rotate_external_id(&id, &random_hex(), until).await?;
+        let detail = json!({ "previous_until": until.to_string() });
+        self.audit(&actor, &id, "account.rotate_external_id", &request.name, detail).await?;
+        Ok(RotateExternalIdResponse { account: Some(convert::account(account)) })
+    }
+
     pub(super) async fn create_account_token(
         &self,
         request: Request<CreateAccountTokenRequest>,
     ) -> Result<CreateAccountTokenResponse, CallError> {
         self.auth.admin(&request).await?;
-        let id = name::account("name", &request.get_ref().name)?;
+        let account = name::account("name", &request.get_ref().name)?;
+        let request = request.into_inner();
+        let scope = match request.scope() {
+            TokenScope::ReadOnly => Scope::ReadOnly,
+            TokenScope::Unspecified | TokenScope::ReadWrite => Scope::ReadWrite,
+        };
+        let now = Timestamp::now();
+        let expires = request.expire_time.map(|at| Timestamp::new(at.seconds, at.nanos)).transpose();
+        let expires = expires.ok().filter(|at| at.is_none_or(|at| at > now));
+        let expires = expires.ok_or_else(|| CallError::invalid("expire_time", "must be in the future"))?;
+        if request.display_name.chars().count() > 200 {
+            return Err(CallError::invalid("display_name", "at most 200 characters"));
+        }
+        let described = AccountToken {
+            id: Uuid::new_v4().to_string(),
+            account: account.clone(),
+            display_name: request.display_name,
+            scope,
+            created: now,
+            expires,
+        };
         let token = format!("cortex_{}", random_hex());
-        let principal = Principal::Account(id.clone());
-        self.store.add_token(&TokenHash::of(&token), &principal, Timestamp::now()).await?;
-        self.audit("admin", &id, "token.create", &request.get_ref().name, json!({})).await?;
-        Ok(CreateAccountTokenResponse { token, account_token: None })
-    }
-
-    pub(super) async fn rotate_external_id(
-        &self,
-        _request: Request<RotateExternalIdRequest>,
-    ) -> Result<RotateExternalIdResponse, CallError> {
-        Err(CallError::Unimplemented)
+        self.store.add_token(&TokenHash::of(&token), &described).await?;
+        let described = convert::token(described);
+        let detail = json!({ "scope": described.scope().as_str_name() });
+        self.audit("admin", &account, "token.create", &described.name, detail).await?;
+        Ok(CreateAccountTokenResponse { token, account_token: Some(described) })
     }
 
     pub(super) async fn list_account_tokens(
         &self,
-        _request: Request<ListAccountTokensRequest>,
+        request: Request<ListAccountTokensRequest>,
     ) -> Result<ListAccountTokensResponse, CallError> {
-        Err(CallError::Unimplemented)
+        let account = name::account("parent", &request.get_ref().parent)?;
+        self.auth.account_read(&request, &account).await?;
+        let tokens = self.store.list_tokens(&account).await?;
+        Ok(ListAccountTokensResponse { account_tokens: tokens.into_iter().map(convert::token).collect() })
     }
 
     pub(super) async fn revoke_account_token(
         &self,
-        _request: Request<RevokeAccountTokenRequest>,
+        request: Request<RevokeAccountTokenRequest>,
     ) -> Result<RevokeAccountTokenResponse, CallError> {
-        Err(CallError::Unimplemented)
+        self.auth.admin(&request).await?;
+        let (account, id) = name::token("name", &request.get_ref().name)?;
+        self.store.revoke_token(&account, &id).await?;
+        self.audit("admin", &account, "token.revoke", &request.get_ref().name, json!({})).await?;
+        Ok(RevokeAccountTokenResponse {})
     }
 
     pub(super) async fn list_audit_entries(
         &self,
-        _request: Request<ListAuditEntriesRequest>,
+        request: Request<ListAuditEntriesRequest>,
     ) -> Result<ListAuditEntriesResponse, CallError> {
-        Err(CallError::Unimplemented)
+        let account = name::account("parent", &request.get_ref().parent)?;
+        self.auth.account_read(&request, &account).await?;
+        let request = request.into_inner();
+        let page = page(request.page_size, request.page_token)?;
+        let page = self.store.list_audit(&account, &page).await?;
+        let entry = |entry: crate::store::AuditEntry| AuditEntry {
+            time: Some(timestamp(entry.at)),
+            actor: entry.actor,
+            action: entry.action,
+            subject: entry.subject,
+            detail: entry.detail.to_string(),
+        };
+        Ok(ListAuditEntriesResponse {
+            audit_entries: page.items.into_iter().map(entry).collect(),
+            next_page_token: page.next_token,
+        })
     }
 }
 

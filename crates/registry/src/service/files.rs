@@ -1,17 +1,22 @@
 //! A source's files, their errors and samples.
 
-use super::{Service, page, precondition, size};
+use super::{Service, date, page, precondition, size};
 use crate::error::CallError;
 use crate::store::StoreError;
-use crate::{convert, name};
+use crate::{convert, filter, name};
+use std::collections::BTreeSet;
+
 use api::registry::{
-    ListFileErrorsRequest, ListFileErrorsResponse, ListFilesRequest, ListFilesResponse, ListSamplesRequest,
-    ListSamplesResponse, ReprocessFileRequest, ReprocessFileResponse, ReprocessFilesRequest,
-    ReprocessFilesResponse,
+    FileState, ListFileErrorsRequest, ListFileErrorsResponse, ListFilesRequest, ListFilesResponse,
+    ListSamplesRequest, ListSamplesResponse, ReprocessFileRequest, ReprocessFileResponse,
+    ReprocessFilesRequest, ReprocessFilesResponse,
 };
 use jiff::Timestamp;
 use serde_json::json;
 use tonic::Request;
+
+/// Row errors that are shown of a file.
+const MOST_ERRORS: u32 = 100;
 
 impl Service {
     pub(super) async fn list_files(
@@ -19,10 +24,11 @@ impl Service {
         request: Request<ListFilesRequest>,
     ) -> Result<ListFilesResponse, CallError> {
         let (account, id) = name::source("parent", &request.get_ref().parent)?;
-        self.auth.account(&request, &account).await?;
+        self.auth.account_read(&request, &account).await?;
         let request = request.into_inner();
         let page = page(request.page_size, request.page_token)?;
-        let page = self.store.list_files(&account, &id, &page).await?;
+        let filter = filter::files(&request.filter)?;
+        let page = self.store.list_files(&account, &id, &filter, &page).await?;
         Ok(ListFilesResponse {
             files: page.items.into_iter().map(|file| convert::file(file, self.stuck_since())).collect(),
             next_page_token: page.next_token,
@@ -55,7 +61,7 @@ impl Service {
         request: Request<ListSamplesRequest>,
     ) -> Result<ListSamplesResponse, CallError> {
         let (account, id) = name::source("parent", &request.get_ref().parent)?;
-        self.auth.account(&request, &account).await?;
+        self.auth.account_read(&request, &account).await?;
         let limit = size(request.get_ref().page_size, 20, 100)?;
         let samples = self.store.list_samples(&account, &id, limit).await?;
         Ok(ListSamplesResponse { samples: samples.into_iter().map(convert::sample).collect() })
@@ -63,16 +69,58 @@ impl Service {
 
     pub(super) async fn list_file_errors(
         &self,
-        _request: Request<ListFileErrorsRequest>,
+        request: Request<ListFileErrorsRequest>,
     ) -> Result<ListFileErrorsResponse, CallError> {
-        Err(CallError::Unimplemented)
+        let (account, id) = name::source("parent", &request.get_ref().parent)?;
+        self.auth.account_read(&request, &account).await?;
+        let request = request.into_inner();
+        let (file, errors) = self
+            .store
+            .file_errors(&account, &id, &request.object_key, request.generation, MOST_ERRORS)
+            .await?;
+        Ok(ListFileErrorsResponse {
+            errors: errors.into_iter().map(convert::row_error).collect(),
+            file: Some(convert::file(file, self.stuck_since())),
+        })
     }
 
     pub(super) async fn reprocess_files(
         &self,
-        _request: Request<ReprocessFilesRequest>,
+        request: Request<ReprocessFilesRequest>,
     ) -> Result<ReprocessFilesResponse, CallError> {
-        Err(CallError::Unimplemented)
+        let (account, id) = name::source("parent", &request.get_ref().parent)?;
+        let actor = self.auth.account(&request, &account).await?;
+        let request = request.into_inner();
+        let first = date("start_date", &request.start_date)?;
+        let last = date("end_date", &request.end_date)?;
+        if last < first {
+            return Err(CallError::invalid("end_date", "must not be before start_date"));
+        }
+        let states = request.states().map(at_rest).collect::<Result<BTreeSet<_>, _>>()?;
+        let done =
+            self.store.reprocess_dates(&account, &id, (first, last), &states, Timestamp::now()).await?;
+        let detail = json!({
+            "start_date": first.to_string(),
+            "end_date": last.to_string(),
+            "opened": done.opened,
+        });
+        self.audit(&actor, &account, "file.reprocess_dates", &request.parent, detail).await?;
+        Ok(ReprocessFilesResponse { opened: done.opened, left_alone: done.left_alone })
+    }
+}
+
+/// A state that a file at rest may be in, as the store names it.
+fn at_rest(state: FileState) -> Result<&'static str, CallError> {
+    match state {
+        FileState::Accepted => Ok("accepted"),
+        FileState::AcceptedWithRejections => Ok("accepted_with_rejections"),
+        FileState::Rejected => Ok("rejected"),
+        FileState::Incomplete => Ok("incomplete"),
+        FileState::Superseded => Ok("superseded"),
+        other => {
+            let rule = format!("{} is no state of a file at rest", other.as_str_name());
+            Err(CallError::invalid("states", rule))
+        }
     }
 }
 

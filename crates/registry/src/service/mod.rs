@@ -23,6 +23,7 @@ use tonic::Status;
 
 use crate::auth::Authenticator;
 use crate::config::Config;
+use crate::convert;
 use crate::credentials::Issuer;
 use crate::error::CallError;
 use crate::store::{AccountId, AuditEntry, PageRequest, Store};
@@ -45,6 +46,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// A source as the API shows it.
+    fn shown(&self, source: crate::store::Source) -> Option<api::registry::Source> {
+        Some(convert::source(source, self.config.delete_grace))
+    }
+
     /// Writes down who did what; a log that cannot be written refuses the call.
     async fn audit(
         &self,
@@ -77,6 +83,11 @@ fn size(sent: i32, default: u32, limit: u32) -> Result<u32, CallError> {
         Ok(size) => Ok(size.min(limit)),
         Err(_) => Err(CallError::invalid("page_size", "must not be negative")),
     }
+}
+
+/// YYYY-MM-DD
+fn date(field: &str, text: &str) -> Result<jiff::civil::Date, CallError> {
+    text.parse().map_err(|_| CallError::invalid(field, format!("{text:?} must be a date, YYYY-MM-DD")))
 }
 
 fn precondition(code: &str, reason: String) -> CallError {

@@ -1,9 +1,10 @@
 //! A source's schema and its versions.
 
 use super::Service;
+use super::sources::is_current;
 use crate::error::CallError;
 use crate::schema::schema_from_api;
-use crate::store::{SchemaVersion, Source, StoreError};
+use crate::store::{SchemaVersion, Source};
 use crate::{convert, name};
 use api::registry::{
     ListSourceSchemasRequest, ListSourceSchemasResponse, ProposeSourceSchemaRequest,
@@ -24,10 +25,7 @@ impl Service {
         let sent = request.schema.ok_or_else(|| CallError::invalid("schema", "must be set"))?;
         let schema = schema_from_api(&sent).map_err(|rule| CallError::invalid("schema", rule))?;
         let source = self.store.get_source(&account, &id).await?;
-        if !request.etag.is_empty() && request.etag != source.revision.to_string() {
-            let conflict = StoreError::Conflict { kind: "source", id: id.to_string() };
-            return Err(CallError::from(conflict));
-        }
+        is_current(&source, &request.etag)?;
         refuse_breaking(&source, &schema, request.allow_breaking)?;
         let version = source.settings.schema.version + 1;
         let json = serde_json::to_string(&schema)
@@ -38,14 +36,22 @@ impl Service {
         let source = source?;
         let detail = json!({ "version": version, "allow_breaking": request.allow_breaking });
         self.audit(&actor, &account, "source.schema", &request.name, detail).await?;
-        Ok(SetSourceSchemaResponse { source: Some(convert::source(source)) })
+        Ok(SetSourceSchemaResponse { source: self.shown(source) })
     }
 
     pub(super) async fn list_source_schemas(
         &self,
-        _request: Request<ListSourceSchemasRequest>,
+        request: Request<ListSourceSchemasRequest>,
     ) -> Result<ListSourceSchemasResponse, CallError> {
-        Err(CallError::Unimplemented)
+        let (account, id) = name::source("parent", &request.get_ref().parent)?;
+        self.auth.account_read(&request, &account).await?;
+        self.store.get_source(&account, &id).await?;
+        let versions = self.store.list_source_schemas(&account, &id).await?;
+        let shown = |(schema, created): (SchemaVersion, Timestamp)| api::registry::SchemaVersion {
+            schema: convert::schema(&id, &schema),
+            create_time: Some(convert::timestamp(created)),
+        };
+        Ok(ListSourceSchemasResponse { schema_versions: versions.into_iter().rev().map(shown).collect() })
     }
 
     pub(super) async fn propose_source_schema(

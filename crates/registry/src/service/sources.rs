@@ -3,8 +3,8 @@
 use super::{Service, page, precondition};
 use crate::credentials::StaticKeys;
 use crate::error::CallError;
-use crate::store::{NewSource, Source, SourceId, SourceState};
-use crate::{convert, name, validate};
+use crate::store::{NewSource, SealedKeys, Source, SourceId, SourceSettings, SourceState, StoreError};
+use crate::{convert, filter, merge, name, validate};
 use api::registry::{
     ActivateSourceRequest, ActivateSourceResponse, CreateSourceRequest, CreateSourceResponse,
     DeleteSourceRequest, DeleteSourceResponse, GetSourceRequest, GetSourceResponse, ListSourcesRequest,
@@ -28,17 +28,14 @@ impl Service {
             return Err(CallError::invalid("source", "must be set"));
         };
         let settings = validate::source(&self.config, &sent, request.static_keys.is_some())?;
-        let sealed_keys = match request.static_keys {
-            Some(keys) => {
-                let keys = StaticKeys {
-                    access_key_id: keys.access_key_id,
-                    secret_access_key: keys.secret_access_key,
-                };
-                let sealed = self.issuer.seal(&keys);
-                Some(sealed.ok_or_else(|| CallError::invalid("static_keys", "they cannot be sealed here"))?)
-            }
-            None => None,
-        };
+        let sealed_keys = request.static_keys.map(|keys| self.sealed(keys)).transpose()?;
+        if self.store.count_sources(&account).await? >= u64::from(self.config.max_sources) {
+            return Err(CallError::Quota {
+                what: "sources",
+                limit: self.config.max_sources.into(),
+                advice: "delete one that is not needed, or ask the operator for more (max_sources)",
+            });
+        }
         let new = NewSource {
             id: SourceId::from(Uuid::new_v4().to_string()),
             account: account.clone(),
@@ -52,7 +49,7 @@ impl Service {
             let subject = name::of_source(&account, &source.id);
             self.audit(&actor, &account, "source.create", &subject, json!({})).await?;
         }
-        Ok(CreateSourceResponse { source: Some(convert::source(source)) })
+        Ok(CreateSourceResponse { source: self.shown(source) })
     }
 
     pub(super) async fn get_source(
@@ -60,9 +57,14 @@ impl Service {
         request: Request<GetSourceRequest>,
     ) -> Result<GetSourceResponse, CallError> {
         let (account, id) = name::source("name", &request.get_ref().name)?;
-        self.auth.account(&request, &account).await?;
+        self.auth.account_read(&request, &account).await?;
         let source = self.store.get_source(&account, &id).await?;
-        Ok(GetSourceResponse { source: Some(convert::source(source)) })
+        let formats = self.store.list_formats(&id).await?;
+        let mut shown = self.shown(source);
+        if let Some(discovery) = shown.as_mut().and_then(|source| source.discovery.as_mut()) {
+            discovery.formats = formats.into_iter().map(convert::format_seen).collect();
+        }
+        Ok(GetSourceResponse { source: shown })
     }
 
     pub(super) async fn list_sources(
@@ -70,12 +72,13 @@ impl Service {
         request: Request<ListSourcesRequest>,
     ) -> Result<ListSourcesResponse, CallError> {
         let account = name::account("parent", &request.get_ref().parent)?;
-        self.auth.account(&request, &account).await?;
+        self.auth.account_read(&request, &account).await?;
         let request = request.into_inner();
         let page = page(request.page_size, request.page_token)?;
-        let page = self.store.list_sources(&account, &page).await?;
+        let filter = filter::sources(&request.filter, request.show_deleted)?;
+        let page = self.store.list_sources(&account, &filter, &page).await?;
         Ok(ListSourcesResponse {
-            sources: page.items.into_iter().map(convert::source).collect(),
+            sources: page.items.into_iter().filter_map(|source| self.shown(source)).collect(),
             next_page_token: page.next_token,
         })
     }
@@ -93,7 +96,7 @@ impl Service {
             return Err(error);
         }
         let source = self.set_state(&actor, source, SourceState::Active, "source.activate").await?;
-        Ok(ActivateSourceResponse { source: Some(convert::source(source)) })
+        Ok(ActivateSourceResponse { source: self.shown(source) })
     }
 
     pub(super) async fn pause_source(
@@ -108,7 +111,7 @@ impl Service {
             return Err(precondition("NOT_ACTIVE", reason));
         }
         let source = self.set_state(&actor, source, SourceState::Paused, "source.pause").await?;
-        Ok(PauseSourceResponse { source: Some(convert::source(source)) })
+        Ok(PauseSourceResponse { source: self.shown(source) })
     }
 
     pub(super) async fn delete_source(
@@ -118,29 +121,81 @@ impl Service {
         let (account, id) = name::source("name", &request.get_ref().name)?;
         let actor = self.auth.account(&request, &account).await?;
         let source = self.store.get_source(&account, &id).await?;
-        self.set_state(&actor, source, SourceState::Deleted, "source.delete").await?;
-        Ok(DeleteSourceResponse { source: None })
-    }
-
-    pub(super) async fn update_source(
-        &self,
-        _request: Request<UpdateSourceRequest>,
-    ) -> Result<UpdateSourceResponse, CallError> {
-        Err(CallError::Unimplemented)
-    }
-
-    pub(super) async fn resume_source(
-        &self,
-        _request: Request<ResumeSourceRequest>,
-    ) -> Result<ResumeSourceResponse, CallError> {
-        Err(CallError::Unimplemented)
+        is_current(&source, &request.get_ref().etag)?;
+        let source = self.set_state(&actor, source, SourceState::Deleted, "source.delete").await?;
+        Ok(DeleteSourceResponse { source: self.shown(source) })
     }
 
     pub(super) async fn undelete_source(
         &self,
-        _request: Request<UndeleteSourceRequest>,
+        request: Request<UndeleteSourceRequest>,
     ) -> Result<UndeleteSourceResponse, CallError> {
-        Err(CallError::Unimplemented)
+        let (account, id) = name::source("name", &request.get_ref().name)?;
+        let actor = self.auth.account(&request, &account).await?;
+        let source = self.store.get_deleted_source(&account, &id).await?;
+        let gone = source.deleted.and_then(|at| at.checked_add(self.config.delete_grace).ok());
+        if gone.is_some_and(|gone| gone <= Timestamp::now()) {
+            let reason = "its grace period is over, and its files are being removed".to_owned();
+            return Err(precondition("PURGED", reason));
+        }
+        let source = self.set_state(&actor, source, SourceState::Paused, "source.undelete").await?;
+        Ok(UndeleteSourceResponse { source: self.shown(source) })
+    }
+
+    pub(super) async fn resume_source(
+        &self,
+        request: Request<ResumeSourceRequest>,
+    ) -> Result<ResumeSourceResponse, CallError> {
+        let (account, id) = name::source("name", &request.get_ref().name)?;
+        let actor = self.auth.account(&request, &account).await?;
+        let source = self.store.get_source(&account, &id).await?;
+        if source.state == SourceState::Draft {
+            let reason = "the source was never activated; activate it, which tests its connection".to_owned();
+            return Err(precondition("NOT_ACTIVE", reason));
+        }
+        let source = self.set_state(&actor, source, SourceState::Active, "source.resume").await?;
+        Ok(ResumeSourceResponse { source: self.shown(source) })
+    }
+
+    pub(super) async fn update_source(
+        &self,
+        request: Request<UpdateSourceRequest>,
+    ) -> Result<UpdateSourceResponse, CallError> {
+        let sent =
+            request.get_ref().source.clone().ok_or_else(|| CallError::invalid("source", "must be set"))?;
+        let (account, id) = name::source("source.name", &sent.name)?;
+        let actor = self.auth.account(&request, &account).await?;
+        let request = request.into_inner();
+        let paths = request.update_mask.unwrap_or_default().paths;
+        let source = self.store.get_source(&account, &id).await?;
+        is_current(&source, &sent.etag)?;
+        let has_keys = self.store.sealed_keys(&id).await?.is_some();
+        let wants_keys = paths.iter().any(|path| path == "static_keys");
+        if wants_keys != request.static_keys.is_some() {
+            let rule = "static_keys are sent and named in the mask together";
+            return Err(CallError::invalid("update_mask", rule));
+        }
+        let schema = source.settings.schema.clone();
+        let merged = merge::update(self.shown(source.clone()).unwrap_or_default(), sent, &paths)?;
+        let settings = validate::source(&self.config, &merged, has_keys || wants_keys)?;
+        let settings = SourceSettings { schema, ..settings };
+        let sealed = request.static_keys.map(|keys| self.sealed(keys)).transpose()?;
+        if settings == source.settings && sealed.is_none() {
+            return Ok(UpdateSourceResponse { source: self.shown(source) });
+        }
+        let now = Timestamp::now();
+        let changed =
+            self.store.update_source(&account, &id, source.revision, &settings, sealed.as_ref(), now).await?;
+        let subject = name::of_source(&account, &id);
+        self.audit(&actor, &account, "source.update", &subject, json!({ "fields": paths })).await?;
+        Ok(UpdateSourceResponse { source: self.shown(changed) })
+    }
+
+    fn sealed(&self, keys: api::registry::StaticKeys) -> Result<SealedKeys, CallError> {
+        let keys =
+            StaticKeys { access_key_id: keys.access_key_id, secret_access_key: keys.secret_access_key };
+        let sealed = self.issuer.seal(&keys);
+        sealed.ok_or_else(|| CallError::invalid("static_keys", "they cannot be sealed here"))
     }
 }
 
@@ -163,4 +218,12 @@ impl Service {
         self.audit(actor, &source.account, action, &subject, json!({})).await?;
         Ok(changed)
     }
+}
+
+/// Refuses a change that was made on another version of the source.
+pub(super) fn is_current(source: &Source, etag: &str) -> Result<(), CallError> {
+    if etag.is_empty() || etag == source.revision.to_string() {
+        return Ok(());
+    }
+    Err(StoreError::Conflict { kind: "source", id: source.id.to_string() }.into())
 }

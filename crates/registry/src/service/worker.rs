@@ -165,17 +165,13 @@ impl WorkerService for Service {
             outside: findings.outside,
             outside_examples: findings.outside_examples,
             left_alone: findings.left_alone,
-            error: request.error.map(|error| Problem {
-                code: error.code,
-                reason: error.reason,
-                advice: error.advice,
-                position: 0,
-            }),
+            error: request.error.map(problem),
             sweep_cursor: request.sweep_cursor,
             next_sweep_at: request.sweep_finished.then(|| later(now, self.config.sweep_interval)),
             next_scan_at,
         };
-        self.store.complete_scan(&token, &completion, now).await.map_err(CallError::from)?;
+        let next_scan_at =
+            self.store.complete_scan(&token, &completion, now).await.map_err(CallError::from)?;
         Ok(Response::new(CompleteScanResponse { next_scan_at: Some(timestamp(next_scan_at)) }))
     }
 
@@ -187,13 +183,13 @@ impl WorkerService for Service {
         let claimed =
             self.store.claim(&request.worker_id, &claims, self.config.most_attempts, Timestamp::now()).await;
         let claimed = claimed.map_err(CallError::from)?;
-        let result = |(decision, lost_attempts)| {
+        let result = |((decision, lost_attempts), replaces_generation)| {
             let (decision, reason) = convert::decision(decision);
             ClaimResult {
                 decision: decision as i32,
                 reason: reason.to_owned(),
                 lost_attempts,
-                replaces_generation: 0,
+                replaces_generation,
             }
         };
         let mut last_columns = claimed.last_columns;
@@ -203,7 +199,13 @@ impl WorkerService for Service {
         };
         Ok(Response::new(ClaimFilesResponse {
             sources: claimed.sources.into_iter().map(work).collect(),
-            results: claimed.decisions.into_iter().zip(claimed.lost_attempts).map(result).collect(),
+            results: claimed
+                .decisions
+                .into_iter()
+                .zip(claimed.lost_attempts)
+                .zip(claimed.replaces)
+                .map(result)
+                .collect(),
         }))
     }
 
@@ -236,8 +238,7 @@ impl WorkerService for Service {
         &self,
         request: Request<ListDeletedSubjectsRequest>,
     ) -> Answer<Self::ListDeletedSubjectsStream> {
-        self.auth.worker(&request).await?;
-        Err(CallError::Unimplemented.into())
+        Ok(Response::new(self.stream_deleted_subjects(request).await?))
     }
 
     async fn lease_event_queues(
@@ -245,13 +246,38 @@ impl WorkerService for Service {
         request: Request<LeaseEventQueuesRequest>,
     ) -> Answer<LeaseEventQueuesResponse> {
         self.auth.worker(&request).await?;
-        Err(CallError::Unimplemented.into())
+        let request = request.into_inner();
+        at_most("held_source_ids", request.held_source_ids.len(), MOST_OBJECTS)?;
+        let held: Vec<SourceId> = request.held_source_ids.into_iter().map(SourceId::from).collect();
+        let wanted = request.wanted.min(1_000);
+        let ttl = ttl(request.ttl_seconds);
+        let sources = self
+            .store
+            .lease_event_queues(&request.worker_id, &held, wanted, ttl, Timestamp::now())
+            .await
+            .map_err(CallError::from)?;
+        let work = |source| convert::source_work(source, &self.config.platform);
+        Ok(Response::new(LeaseEventQueuesResponse { sources: sources.into_iter().map(work).collect() }))
     }
 
     async fn record_events(&self, request: Request<RecordEventsRequest>) -> Answer<RecordEventsResponse> {
         self.auth.worker(&request).await?;
-        Err(CallError::Unimplemented.into())
+        let request = request.into_inner();
+        at_most("objects", request.objects.len(), MOST_OBJECTS)?;
+        let objects = request.objects.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
+        let source = SourceId::from(request.source_id);
+        let problem = request.error.map(problem);
+        let opened = self
+            .store
+            .record_events(&source, &objects, problem, Timestamp::now())
+            .await
+            .map_err(CallError::from)?;
+        Ok(Response::new(RecordEventsResponse { opened }))
     }
+}
+
+fn problem(error: api::worker::ScanError) -> Problem {
+    Problem { code: error.code, reason: error.reason, advice: error.advice, position: 0 }
 }
 
 fn ttl(seconds: u32) -> Duration {

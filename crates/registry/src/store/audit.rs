@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
 use super::{
-    AccountId, Result, Store,
+    AccountId, Page, PageRequest, Result, Store,
     row::{Columns, to_json},
 };
 
@@ -41,17 +41,25 @@ impl Store {
         Ok(())
     }
 
-    /// The newest entries that concern the account, newest first; at most `limit`.
-    pub async fn list_audit(&self, account: &AccountId, limit: u32) -> Result<Vec<AuditEntry>> {
+    /// The entries that concern the account, newest first.
+    pub async fn list_audit(&self, account: &AccountId, page: &PageRequest) -> Result<Page<AuditEntry>> {
+        let before = page.after(i64::MAX)?;
         let rows = sqlx::query(
-            "SELECT at, actor, account_id, action, subject, detail FROM audit_log \
-             WHERE account_id = $1 ORDER BY audit_id DESC LIMIT $2",
+            "SELECT audit_id, at, actor, account_id, action, subject, detail FROM audit_log \
+             WHERE account_id = $1 AND audit_id < $2 ORDER BY audit_id DESC LIMIT $3",
         )
         .bind(account.as_str())
-        .bind(i64::from(limit))
+        .bind(before)
+        .bind(page.limit())
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(entry).collect()
+        let numbered = |row| Ok((Columns(row).int("audit_id")?, entry(row)?));
+        let entries = rows.iter().map(numbered).collect::<Result<Vec<_>>>()?;
+        let page = page.page(entries, |(id, _)| *id)?;
+        Ok(Page {
+            items: page.items.into_iter().map(|(_, entry)| entry).collect(),
+            next_token: page.next_token,
+        })
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Claimed {
     /// One a claim: attempts in a row that were lost on its generation. Where not zero and the claim was not alone, the
     /// generation is the message's and no attempt has begun.
     pub lost_attempts: Vec<u32>,
+    /// One a claim: the generation whose records its own take the place of; 0 where none.
+    pub replaces: Vec<u32>,
     /// The sources of the claims that were granted or set aside, each once.
     pub sources: Vec<Source>,
     /// The columns of their last files, where known.
@@ -66,6 +68,7 @@ impl Store {
         let mut sources = BTreeSet::new();
         let mut decisions = Vec::with_capacity(claims.len());
         let mut lost_attempts = Vec::with_capacity(claims.len());
+        let mut replaces = Vec::with_capacity(claims.len());
         for claim in claims {
             let generation = known.get_mut(&claim.name()).filter(|one| one.source == claim.source);
             let decided = generation.map_or(Decided::REFUSED, |one| decide(one, claim, most_attempts));
@@ -77,6 +80,7 @@ impl Store {
             }
             decisions.push(decided.decision);
             lost_attempts.push(decided.lost);
+            replaces.push(known.get(&claim.name()).map_or(0, |one| one.replaces));
         }
         if !begun.is_empty() {
             self.write_claims(&mut tx, worker_id, &begun, now).await?;
@@ -84,7 +88,7 @@ impl Store {
         let last_columns = self.last_columns(&mut tx, &sources).await?;
         let sources = self.sources_named(&mut tx, &sources).await?;
         tx.commit().await?;
-        Ok(Claimed { decisions, lost_attempts, sources, last_columns })
+        Ok(Claimed { decisions, lost_attempts, replaces, sources, last_columns })
     }
 
     async fn write_claims(

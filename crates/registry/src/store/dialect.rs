@@ -32,11 +32,11 @@ impl Dialect {
         }
     }
 
-    /// Locks the first selected row that no one else has locked.
-    pub(super) fn skip_locked(self) -> &'static str {
+    /// Locks the selected rows of `table`, passing over those that someone else has locked.
+    pub(super) fn skip_locked(self, table: &str) -> String {
         match self {
-            Self::Postgres => "FOR UPDATE SKIP LOCKED",
-            Self::Sqlite => "",
+            Self::Postgres => format!("FOR UPDATE OF {table} SKIP LOCKED"),
+            Self::Sqlite => String::new(),
         }
     }
 

@@ -5,7 +5,9 @@ use ledger::FileId;
 use records::queue::Outcome;
 use sqlx::any::AnyRow;
 
-use super::{AccountId, Page, PageRequest, Problem, Result, SourceId, Store, StoreError, row::Columns, sql};
+use super::{
+    AccountId, Filter, Page, PageRequest, Problem, Result, SourceId, Store, StoreError, row::Columns, sql,
+};
 
 /// Where a generation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,25 +145,41 @@ pub struct File {
     pub updated_at: Timestamp,
     /// When it came to rest.
     pub finished_at: Option<Timestamp>,
+    /// The generation whose records this one's take the place of; 0 where none.
+    pub replaces: u32,
     /// The worker that claimed it last; empty before the first claim.
     pub worker_id: String,
     /// Attempts at reading that were begun since it last moved on.
     pub attempts: u32,
 }
 
-/// Counts of a source's files of one date.
+/// A row that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DayStatistics {
-    /// The dated folder.
-    pub date: Date,
-    /// Generations that came to rest.
-    pub files: u64,
-    /// Data rows seen.
-    pub rows: u64,
-    /// Rows published.
-    pub accepted: u64,
-    /// Rows refused.
-    pub rejected: u64,
+pub struct RowError {
+    /// From 1; `None` where the file was split over workers.
+    pub row_number: Option<u64>,
+    /// The byte, after decompression, where the row begins.
+    pub position: u64,
+    /// As in the documentation.
+    pub code: String,
+    /// As the schema names it; empty where the row as a whole is at fault.
+    pub column: String,
+    /// In plain words.
+    pub reason: String,
+    /// What to do about it.
+    pub advice: String,
+    /// The row as it stands in the file, cut; empty where the schema had sensitive columns.
+    pub raw: String,
+}
+
+/// What a row error is kept as, beside where it is.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct RowErrorDetail {
+    pub(super) code: String,
+    pub(super) column: String,
+    pub(super) reason: String,
+    pub(super) advice: String,
+    pub(super) raw: String,
 }
 
 /// Where a page of files ended: date, discovery, file id, generation.
@@ -171,12 +189,13 @@ type FileKey = (String, i64, Vec<u8>, i64);
 pub(super) const FILE_COLUMNS: &str = "g.file_id, f.object_key, g.generation, g.etag, g.size, g.last_modified, g.date, \
     g.state, g.row_count, g.accepted, g.rejected, g.rejections, g.warnings, \
     g.warning_examples, g.position, g.chunk, g.format, g.compression, \
-    g.error, g.discovered_at, g.updated_at, g.finished_at, g.claimed_by, g.attempts";
+    g.error, g.discovered_at, g.updated_at, g.finished_at, g.claimed_by, g.attempts, g.replaces";
 
 const FILES_OF_SOURCE: &str = "FROM generations g JOIN files f ON f.file_id = g.file_id \
     WHERE g.source_id = $1 AND (g.date, g.discovered_at, g.file_id, g.generation) < ($2, $3, $4, $5) \
-    AND EXISTS (SELECT 1 FROM sources s WHERE s.source_id = $1 AND s.account_id = $6 AND s.state <> 'deleted') \
-    ORDER BY g.date DESC, g.discovered_at DESC, g.file_id DESC, g.generation DESC LIMIT $7";
+    AND EXISTS (SELECT 1 FROM sources s WHERE s.source_id = $1 AND s.account_id = $6 AND s.state <> 'deleted')";
+const NEWEST_FIRST: &str =
+    "ORDER BY g.date DESC, g.discovered_at DESC, g.file_id DESC, g.generation DESC LIMIT $7";
 
 /// Generations that are on the queue or being read, of all sources.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -192,28 +211,30 @@ pub struct Unfinished {
 }
 
 impl Store {
-    /// The files of the account's source: newest date first, within a date the newest discovered first.
+    /// The files of the account's source that the filter lets through: newest date first, within a date the newest discovered first.
     /// [`StoreError::NotFound`] where the source is another's, or deleted.
     pub async fn list_files(
         &self,
         account: &AccountId,
         source: &SourceId,
+        filter: &Filter,
         page: &PageRequest,
     ) -> Result<Page<File>> {
         // No date is greater: a colon comes behind the digits.
         let (date, discovered, file_id, generation): FileKey =
             page.after((":".to_owned(), i64::MAX, Vec::new(), i64::MAX))?;
         self.get_source(account, source).await?;
-        let rows = sqlx::query(sql(format!("SELECT {FILE_COLUMNS} {FILES_OF_SOURCE}")))
+        let query =
+            sql(format!("SELECT {FILE_COLUMNS} {FILES_OF_SOURCE} {} {NEWEST_FIRST}", filter.conditions(8)));
+        let query = sqlx::query(query)
             .bind(source.as_str())
             .bind(date)
             .bind(discovered)
             .bind(file_id)
             .bind(generation)
             .bind(account.as_str())
-            .bind(page.limit())
-            .fetch_all(&self.pool)
-            .await?;
+            .bind(page.limit());
+        let rows = filter.bind(query).fetch_all(&self.pool).await?;
         let files = rows.iter().map(file).collect::<Result<Vec<_>>>()?;
         page.page(files, |file| -> FileKey {
             (
@@ -223,6 +244,40 @@ impl Store {
                 i64::from(file.generation),
             )
         })
+    }
+
+    /// A generation of the account's file, the newest where `generation` is 0, and the first of its rows that were
+    /// refused; at most `limit`. [`StoreError::NotFound`] where there is no such source or file.
+    pub async fn file_errors(
+        &self,
+        account: &AccountId,
+        source: &SourceId,
+        object_key: &str,
+        generation: u32,
+        limit: u32,
+    ) -> Result<(File, Vec<RowError>)> {
+        self.get_source(account, source).await?;
+        let file_id = FileId::of(source.as_str(), object_key);
+        let found = sqlx::query(sql(format!(
+            "SELECT {FILE_COLUMNS} FROM generations g JOIN files f ON f.file_id = g.file_id \
+             WHERE g.file_id = $1 AND (g.generation = $2 OR $2 = 0) ORDER BY g.generation DESC LIMIT 1"
+        )))
+        .bind(file_id.as_bytes().to_vec())
+        .bind(i64::from(generation))
+        .fetch_optional(&self.pool)
+        .await?;
+        let no_file = || StoreError::NotFound { kind: "file", id: object_key.to_owned() };
+        let found = found.as_ref().map(file).ok_or_else(no_file)??;
+        let rows = sqlx::query(
+            "SELECT row_number, position, detail FROM row_errors WHERE file_id = $1 AND generation = $2 \
+             ORDER BY position LIMIT $3",
+        )
+        .bind(file_id.as_bytes().to_vec())
+        .bind(i64::from(found.generation))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok((found, rows.iter().map(row_error).collect::<Result<_>>()?))
     }
 
     /// What is on the queue and being read, of all sources; what has not moved since `stuck_since` counts as stuck.
@@ -246,28 +301,6 @@ impl Store {
             unfinished.oldest = Some(unfinished.oldest.map_or(oldest, |known| known.min(oldest)));
         }
         Ok(unfinished)
-    }
-
-    /// Counts by date of the account's source, newest date first; at most `limit` dates. [`StoreError::NotFound`] where
-    /// the source is another's, or deleted.
-    pub async fn list_days(
-        &self,
-        account: &AccountId,
-        source: &SourceId,
-        limit: u32,
-    ) -> Result<Vec<DayStatistics>> {
-        self.get_source(account, source).await?;
-        let rows = sqlx::query(
-            "SELECT d.date, d.files, d.row_count, d.accepted, d.rejected \
-             FROM source_days d JOIN sources s ON s.source_id = d.source_id \
-             WHERE d.source_id = $1 AND s.account_id = $2 ORDER BY d.date DESC LIMIT $3",
-        )
-        .bind(source.as_str())
-        .bind(account.as_str())
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(day).collect()
     }
 }
 
@@ -296,18 +329,22 @@ pub(super) fn file(row: &AnyRow) -> Result<File> {
         discovered_at: row.time("discovered_at")?,
         updated_at: row.time("updated_at")?,
         finished_at: row.time_or_none("finished_at")?,
+        replaces: row.small("replaces")?,
         worker_id: row.text_or_none("claimed_by")?.unwrap_or_default(),
         attempts: row.small("attempts")?,
     })
 }
 
-fn day(row: &AnyRow) -> Result<DayStatistics> {
+fn row_error(row: &AnyRow) -> Result<RowError> {
     let row = Columns(row);
-    Ok(DayStatistics {
-        date: row.date("date")?,
-        files: row.count("files")?,
-        rows: row.count("row_count")?,
-        accepted: row.count("accepted")?,
-        rejected: row.count("rejected")?,
+    let detail: RowErrorDetail = row.json("detail")?;
+    Ok(RowError {
+        row_number: row.int_or_none("row_number")?.and_then(|number| u64::try_from(number).ok()),
+        position: row.count("position")?,
+        code: detail.code,
+        column: detail.column,
+        reason: detail.reason,
+        advice: detail.advice,
+        raw: detail.raw,
     })
 }

@@ -40,6 +40,8 @@ pub(super) struct Generation {
     pub(super) accepted: u64,
     pub(super) rejected: u64,
     pub(super) chunk: u32,
+    /// The generation whose records this one's take the place of; 0 where none.
+    pub(super) replaces: u32,
     /// Examples of what is odd in it.
     pub(super) warnings: Vec<Warning>,
     pub(super) updated_at: Timestamp,
@@ -67,7 +69,7 @@ impl Store {
         let rows = sqlx::query(sql(format!(
             "SELECT g.file_id, g.generation, g.source_id, s.account_id, s.state AS source_state, f.object_key, \
              g.date, g.state, g.claim_topic, g.claim_partition, g.claim_offset, g.row_count, g.accepted, \
-             g.rejected, g.chunk, g.warning_examples, g.updated_at, g.attempts, g.attempt, g.attempt_chunk \
+             g.rejected, g.chunk, g.replaces, g.warning_examples, g.updated_at, g.attempts, g.attempt, g.attempt_chunk \
              FROM {batch} \
              JOIN generations g ON g.file_id = batch.file_id AND g.generation = batch.generation \
              JOIN files f ON f.file_id = g.file_id \
@@ -111,6 +113,7 @@ fn generation(row: &AnyRow) -> Result<(FileGeneration, Generation)> {
         accepted: row.count("accepted")?,
         rejected: row.count("rejected")?,
         chunk: row.small("chunk")?,
+        replaces: row.small("replaces")?,
         warnings: row.json("warning_examples")?,
         updated_at: row.time("updated_at")?,
     };

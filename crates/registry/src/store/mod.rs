@@ -23,39 +23,55 @@ use sqlx::{
 };
 
 mod accounts;
+mod attention;
 mod audit;
+mod backlog;
 mod claims;
 mod columns;
+mod days;
+mod deletions;
 mod dialect;
 mod error;
+mod events;
 mod files;
+mod filter;
 mod generations;
 mod ids;
 mod objects;
 mod page;
 mod progress;
+mod purge;
 mod reprocess;
 mod row;
 mod samples;
 mod scans;
 mod sources;
+mod tokens;
 
-pub use accounts::{Account, Principal, TokenHash};
+pub use accounts::Account;
+pub use attention::{Attention, AttentionKind};
 pub use audit::AuditEntry;
+pub use backlog::Backlog;
 pub use claims::{Claim, Claimed};
+pub use days::Day;
+pub use deletions::SubjectHash;
 pub use error::{Result, StoreError};
-pub use files::{DayStatistics, File, FileState, Unfinished, Warning};
+pub use files::{File, FileState, RowError, Unfinished, Warning};
+pub use filter::Filter;
 pub use generations::FileGeneration;
 pub use ids::{AccountId, SourceId};
 pub use objects::{ListedObject, Recorded, Unpublished, UnpublishedFile};
 pub use page::{Page, PageRequest};
 pub use progress::{Applied, ProgressBatch};
+pub use reprocess::Reprocessed;
 pub use samples::Sample;
 pub use scans::{LeaseToken, ScanCompletion, ScanLease};
 pub use sources::{
-    Discovery, InvalidRows, NewSource, Problem, SchemaVersion, SealedKeys, Source, SourceSettings,
-    SourceState,
+    Discovery, FormatSeen, InvalidRows, NewSource, OverwritePolicy, Problem, SchemaVersion, SealedKeys,
+    Source, SourceSettings, SourceState,
 };
+
+pub use tokens::{AccountToken, Principal, Scope, TokenHash};
 
 use dialect::Dialect;
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::any::AnyRow;
 
 use super::{
-    FileGeneration, LeaseToken, Result, Store, StoreError, Tx,
+    AttentionKind, FileGeneration, LeaseToken, OverwritePolicy, Result, SourceId, Store, StoreError, Tx,
     dialect::{Kind, int},
     generations::names,
     row::{Columns, to_json},
@@ -68,6 +68,14 @@ pub struct Unpublished {
     pub held_back: u64,
 }
 
+/// A generation to be opened.
+struct Open<'o> {
+    name: FileGeneration,
+    object: &'o ListedObject,
+    /// The generation whose records its own take the place of; 0 where none.
+    replaces: u32,
+}
+
 impl Store {
     /// Writes listed objects into the ledger: an ETag never seen for its object opens the object's next generation,
     /// every other is known. Of a key listed twice in one call the last counts, and the rest are known. All of the call
@@ -78,17 +86,78 @@ impl Store {
         objects: &[ListedObject],
         now: Timestamp,
     ) -> Result<Recorded> {
-        let listed = identify(token, objects)?;
         let mut tx = self.begin().await?;
         self.hold(&mut tx, token).await?;
-        let known = self.known_generations(&mut tx, &listed).await?;
-        let opens = opened(&listed, &known);
-        if !opens.is_empty() {
-            self.open_generations(&mut tx, token, &opens, now).await?;
-        }
+        let opened = self.open_listed(&mut tx, &token.source, objects, now).await?;
         tx.commit().await?;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Ok(Recorded { opened: count(opens.len()), known: count(objects.len() - opens.len()) })
+        Ok(Recorded { opened: count(opened), known: count(objects.len() - opened) })
+    }
+
+    /// Opens the generations that the objects call for; gives how many. Under the lock of the source's scan.
+    pub(super) async fn open_listed(
+        &self,
+        tx: &mut Tx,
+        source: &SourceId,
+        objects: &[ListedObject],
+        now: Timestamp,
+    ) -> Result<usize> {
+        let listed = identify(source, objects)?;
+        if listed.is_empty() {
+            return Ok(0);
+        }
+        let policy = overwrite_policy(tx, source).await?;
+        let known = self.known_generations(tx, &listed).await?;
+        let opens = opened(&listed, &known, policy);
+        if !opens.is_empty() {
+            self.open_generations(tx, source, &opens, now).await?;
+            self.note_arrivals(tx, source, &opens).await?;
+            self.end_attention(tx, source, AttentionKind::Data).await?;
+        }
+        Ok(opens.len())
+    }
+
+    /// Counts what was discovered by date.
+    async fn note_arrivals(&self, tx: &mut Tx, source: &SourceId, opens: &[Open<'_>]) -> Result<()> {
+        let mut days: BTreeMap<Date, (u64, u64, Timestamp, Timestamp)> = BTreeMap::new();
+        for Open { object, .. } in opens {
+            let at = object.last_modified;
+            let day = days.entry(object.date).or_insert((0, 0, at, at));
+            *day = (day.0 + 1, day.1.saturating_add(object.size), day.2.min(at), day.3.max(at));
+        }
+        let day = |(date, (objects, bytes, first, last)): (&Date, &(u64, u64, Timestamp, Timestamp))| {
+            json!({
+                "date": date.to_string(),
+                "objects": int(*objects),
+                "bytes": int(*bytes),
+                "first_arrived_at": first.as_microsecond(),
+                "last_arrived_at": last.as_microsecond(),
+            })
+        };
+        let columns = [
+            ("date", Kind::Text),
+            ("objects", Kind::Int),
+            ("bytes", Kind::Int),
+            ("first_arrived_at", Kind::Int),
+            ("last_arrived_at", Kind::Int),
+        ];
+        sqlx::query(sql(format!(
+            "INSERT INTO source_days (source_id, date, files, row_count, accepted, rejected, objects, bytes, \
+             first_arrived_at, last_arrived_at) \
+             SELECT $2, date, 0, 0, 0, 0, objects, bytes, first_arrived_at, last_arrived_at FROM {} \
+             WHERE true ORDER BY date ON CONFLICT (source_id, date) DO UPDATE SET \
+             objects = source_days.objects + excluded.objects, bytes = source_days.bytes + excluded.bytes, \
+             first_arrived_at = CASE WHEN source_days.first_arrived_at < excluded.first_arrived_at \
+                THEN source_days.first_arrived_at ELSE excluded.first_arrived_at END, \
+             last_arrived_at = CASE WHEN source_days.last_arrived_at > excluded.last_arrived_at \
+                THEN source_days.last_arrived_at ELSE excluded.last_arrived_at END",
+            self.dialect.batch("$1", &columns)
+        )))
+        .bind(to_json(&days.iter().map(day).collect::<Vec<_>>())?)
+        .bind(source.as_str())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
     }
 
     /// At most `limit` generations that are due on the queue, oldest date first, and only as many as keep the source's
@@ -180,8 +249,8 @@ impl Store {
     async fn open_generations(
         &self,
         tx: &mut Tx,
-        token: &LeaseToken,
-        opens: &[(FileGeneration, &ListedObject)],
+        source: &SourceId,
+        opens: &[Open<'_>],
         now: Timestamp,
     ) -> Result<()> {
         let opens = to_json(&opens.iter().map(as_json).collect::<Vec<_>>())?;
@@ -192,7 +261,7 @@ impl Store {
              WHERE true ON CONFLICT (file_id) DO NOTHING"
         )))
         .bind(opens.as_str())
-        .bind(token.source.as_str())
+        .bind(source.as_str())
         .execute(&mut **tx)
         .await?;
         let columns = [
@@ -202,15 +271,16 @@ impl Store {
             ("size", Kind::Int),
             ("last_modified", Kind::Int),
             ("date", Kind::Text),
+            ("replaces", Kind::Int),
         ];
         sqlx::query(sql(format!(
-            "INSERT INTO generations (file_id, generation, source_id, etag, size, last_modified, date, \
+            "INSERT INTO generations (file_id, generation, source_id, etag, size, last_modified, date, replaces, \
              discovered_at, updated_at) \
-             SELECT file_id, generation, $2, etag, size, last_modified, date, $3, $3 FROM {}",
+             SELECT file_id, generation, $2, etag, size, last_modified, date, replaces, $3, $3 FROM {}",
             self.dialect.batch("$1", &columns)
         )))
         .bind(opens)
-        .bind(token.source.as_str())
+        .bind(source.as_str())
         .bind(now.as_microsecond())
         .execute(&mut **tx)
         .await?;
@@ -220,7 +290,7 @@ impl Store {
 
 /// By file id: of an object listed twice the last stays. PostgreSQL has no text with a NUL in it.
 fn identify<'o>(
-    token: &LeaseToken,
+    source: &SourceId,
     objects: &'o [ListedObject],
 ) -> Result<BTreeMap<FileId, &'o ListedObject>> {
     if let Some(object) = objects.iter().find(|one| one.object_key.contains('\0') || one.etag.contains('\0'))
@@ -230,26 +300,41 @@ fn identify<'o>(
             object.object_key
         )));
     }
-    Ok(objects.iter().map(|object| (FileId::of(token.source.as_str(), &object.object_key), object)).collect())
+    Ok(objects.iter().map(|object| (FileId::of(source.as_str(), &object.object_key), object)).collect())
 }
 
 fn opened<'o>(
     listed: &BTreeMap<FileId, &'o ListedObject>,
     known: &BTreeMap<FileId, Vec<(u32, String)>>,
-) -> Vec<(FileGeneration, &'o ListedObject)> {
+    policy: OverwritePolicy,
+) -> Vec<Open<'o>> {
     let opens = |(&file_id, &object): (&FileId, &&'o ListedObject)| {
         let generations = known.get(&file_id).map(Vec::as_slice).unwrap_or_default();
         let generations: Vec<_> =
             generations.iter().map(|(generation, etag)| Known { generation: *generation, etag }).collect();
-        match decide(Policy::Replace, &generations, &object.etag) {
-            Listed::Opens(generation) => Some((FileGeneration { file_id, generation }, object)),
+        match decide(policy.into(), &generations, &object.etag) {
+            Listed::Opens(generation) => {
+                let newest = generations.iter().map(|known| known.generation).max().unwrap_or(0);
+                let replaces = if policy == OverwritePolicy::Replace { newest } else { 0 };
+                Some(Open { name: FileGeneration { file_id, generation }, object, replaces })
+            }
             Listed::Known(_) | Listed::Ignored(_) => None,
         }
     };
     listed.iter().filter_map(opens).collect()
 }
 
-fn as_json((name, object): &(FileGeneration, &ListedObject)) -> serde_json::Value {
+impl From<OverwritePolicy> for Policy {
+    fn from(policy: OverwritePolicy) -> Self {
+        match policy {
+            OverwritePolicy::Replace => Self::Replace,
+            OverwritePolicy::IngestAgain => Self::IngestAgain,
+            OverwritePolicy::Ignore => Self::Ignore,
+        }
+    }
+}
+
+fn as_json(Open { name, object, replaces }: &Open<'_>) -> serde_json::Value {
     json!({
         "file_id": name.file_id.to_string(),
         "generation": name.generation,
@@ -258,7 +343,16 @@ fn as_json((name, object): &(FileGeneration, &ListedObject)) -> serde_json::Valu
         "size": int(object.size),
         "last_modified": object.last_modified.as_microsecond(),
         "date": object.date.to_string(),
+        "replaces": replaces,
     })
+}
+
+async fn overwrite_policy(tx: &mut Tx, source: &SourceId) -> Result<OverwritePolicy> {
+    let row = sqlx::query("SELECT overwrite_policy FROM sources WHERE source_id = $1")
+        .bind(source.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+    OverwritePolicy::parse(&Columns(&row).text("overwrite_policy")?)
 }
 
 fn unpublished(row: &AnyRow) -> Result<UnpublishedFile> {

@@ -2,23 +2,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use ledger::access::is_access;
 use ledger::{
     FileId,
     outcome::OBJECT_ALTERED,
     progress::{Decision, decide},
 };
-use records::queue::{FileProgress, FileWarning, Outcome};
+use records::queue::{FileProgress, FileWarning, Outcome, RefusedRow};
 use serde_json::json;
 
 use super::{
     FileGeneration, FileState, Problem, Result, Sample, SourceId, Store, StoreError, Tx, Warning,
     dialect::{Kind, int},
+    files::RowErrorDetail,
     generations::Generation,
     reprocess::{MOST_BY_ITSELF, open_next},
     row::{Columns, to_json},
     sql,
 };
 
+/// A generation that has so many refused rows keeps no more of them.
+const MOST_ROW_ERRORS: u64 = 100;
 /// Examples of warnings that a generation keeps, each of another kind or column.
 const MOST_EXAMPLES: usize = 20;
 
@@ -62,6 +66,7 @@ impl Store {
         if let Some(next_offset) = move_position(&mut tx, batch).await? {
             return Ok(Applied::Conflict { next_offset });
         }
+        self.note_reading(&mut tx, batch.messages, Timestamp::now()).await?;
         let wanted: BTreeSet<_> = batch.messages.iter().filter_map(name).collect();
         let mut change = Change::default();
         if !wanted.is_empty() {
@@ -73,6 +78,8 @@ impl Store {
         let ignored = batch.messages.len() - change.chunks;
         self.write_generations(&mut tx, &change).await?;
         self.write_days(&mut tx, &change).await?;
+        self.write_row_errors(&mut tx, &change.row_errors).await?;
+        self.write_formats(&mut tx, &change.formats).await?;
         self.write_last_columns(&mut tx, &change.columns).await?;
         self.add_samples(&mut tx, &change.samples).await?;
         for (name, at) in &change.altered {
@@ -120,6 +127,7 @@ impl Store {
             ("error", Kind::Text),
             ("updated_at", Kind::Int),
             ("finished_at", Kind::Int),
+            ("reopen", Kind::Int),
         ];
         let set: Vec<_> = columns[2..].iter().map(|(name, _)| format!("{name} = batch.{name}")).collect();
         sqlx::query(sql(format!(
@@ -173,6 +181,66 @@ impl Store {
     }
 }
 
+impl Store {
+    async fn write_row_errors(&self, tx: &mut Tx, errors: &[serde_json::Value]) -> Result<()> {
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let columns = [
+            ("file_id", Kind::Bytes),
+            ("generation", Kind::Int),
+            ("position", Kind::Int),
+            ("row_number", Kind::Int),
+            ("detail", Kind::Text),
+        ];
+        sqlx::query(sql(format!(
+            "INSERT INTO row_errors (file_id, generation, position, row_number, detail) \
+             SELECT file_id, generation, position, row_number, detail FROM {} WHERE true ON CONFLICT DO NOTHING",
+            self.dialect.batch("$1", &columns)
+        )))
+        .bind(to_json(errors)?)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    async fn write_formats(
+        &self,
+        tx: &mut Tx,
+        formats: &BTreeMap<(SourceId, String, String), u64>,
+    ) -> Result<()> {
+        if formats.is_empty() {
+            return Ok(());
+        }
+        let row = |((source, format, compression), files): (&(SourceId, String, String), &u64)| {
+            json!({
+                "source_id": source.as_str(),
+                "format": format,
+                "compression": compression,
+                "files": int(*files),
+            })
+        };
+        let columns = [
+            ("source_id", Kind::Text),
+            ("format", Kind::Text),
+            ("compression", Kind::Text),
+            ("files", Kind::Int),
+        ];
+        sqlx::query(sql(format!(
+            "INSERT INTO source_formats (source_id, format, compression, files) \
+             SELECT source_id, format, compression, files FROM {} \
+             WHERE true ORDER BY source_id, format, compression \
+             ON CONFLICT (source_id, format, compression) DO UPDATE SET \
+             files = source_formats.files + excluded.files",
+            self.dialect.batch("$1", &columns)
+        )))
+        .bind(to_json(&formats.iter().map(row).collect::<Vec<_>>())?)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}
+
 /// Moves the reader's position, or gives the one that is stored where it is not the expected one. Locks it, so that of two
 /// readers one goes first.
 async fn move_position(tx: &mut Tx, batch: &ProgressBatch<'_>) -> Result<Option<i64>> {
@@ -220,6 +288,9 @@ struct Change {
     days: BTreeMap<(SourceId, Date), Sum>,
     columns: BTreeMap<SourceId, Vec<String>>,
     samples: BTreeMap<SourceId, Vec<Sample>>,
+    row_errors: Vec<serde_json::Value>,
+    /// Files that came to rest, by source, format and compression.
+    formats: BTreeMap<(SourceId, String, String), u64>,
     /// Generations whose object did not come as it is stored, and when they ended: they are read again as the next.
     altered: Vec<(FileGeneration, Timestamp)>,
 }
@@ -251,6 +322,8 @@ impl Change {
         let at = committed_at(message, generation.updated_at);
         self.count(message, generation);
         self.sample(message, generation, at);
+        self.keep_errors(name, message, generation);
+        self.count_format(message, generation);
         self.compare_with_next(message, generation);
         advance(generation, message, at);
         if message.error.as_ref().is_some_and(|error| error.code == OBJECT_ALTERED) {
@@ -279,6 +352,21 @@ impl Change {
         if accepted && !message.columns.is_empty() {
             let columns = message.columns.iter().map(|name| without_nul(name)).collect();
             self.columns.insert(generation.source.clone(), columns);
+        }
+    }
+
+    /// The first refused rows; later ones are on the topic of rejected rows alone.
+    fn keep_errors(&mut self, name: FileGeneration, message: &FileProgress, generation: &Generation) {
+        if generation.rejected < MOST_ROW_ERRORS {
+            self.row_errors.extend(message.refusals.iter().map(|row| row_error(name, row)));
+        }
+    }
+
+    fn count_format(&mut self, message: &FileProgress, generation: &Generation) {
+        if message.outcome() != Outcome::Unspecified && !message.format.is_empty() {
+            let key =
+                (generation.source.clone(), without_nul(&message.format), without_nul(&message.compression));
+            *self.formats.entry(key).or_default() += 1;
         }
     }
 
@@ -346,9 +434,27 @@ fn as_json(
         "format": without_nul(&message.format),
         "compression": without_nul(&message.compression),
         "error": error.as_ref().map(to_json).transpose()?,
+        "reopen": i32::from(message.error.as_ref().is_some_and(|error| is_access(&error.code))),
         "updated_at": generation.updated_at.as_microsecond(),
         "finished_at": generation.state.is_finished().then(|| generation.updated_at.as_microsecond()),
     }))
+}
+
+fn row_error(name: FileGeneration, row: &RefusedRow) -> serde_json::Value {
+    let detail = RowErrorDetail {
+        code: without_nul(&row.code),
+        column: without_nul(&row.column),
+        reason: without_nul(&row.reason),
+        advice: without_nul(&row.advice),
+        raw: without_nul(&String::from_utf8_lossy(&row.raw)),
+    };
+    json!({
+        "file_id": name.file_id.to_string(),
+        "generation": name.generation,
+        "position": int(row.position),
+        "row_number": row.row_number.map(int),
+        "detail": json!(detail).to_string(),
+    })
 }
 
 fn warning(sent: &FileWarning) -> Warning {

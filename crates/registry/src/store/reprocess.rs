@@ -1,8 +1,9 @@
 //! Opening a file's next generation without a new ETag.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use ledger::FileId;
 use serde_json::json;
 
@@ -18,12 +19,30 @@ pub(super) const MOST_BY_ITSELF: i64 = 3;
 
 /// The next generation of the same object as the one that is bound as `$1`, `$2`; only where that is the newest.
 const OPEN_NEXT: &str = "INSERT INTO generations (file_id, generation, source_id, etag, requested, size, \
-    last_modified, date, discovered_at, updated_at) \
+    last_modified, date, replaces, discovered_at, updated_at) \
     SELECT g.file_id, g.generation + 1, g.source_id, g.etag, \
     (SELECT MAX(r.requested) + 1 FROM generations r WHERE r.file_id = g.file_id), g.size, g.last_modified, g.date, \
-    $3, $3 FROM generations g WHERE g.file_id = $1 AND g.generation = $2 AND g.requested < $4 \
+    g.generation, $3, $3 FROM generations g WHERE g.file_id = $1 AND g.generation = $2 AND g.requested < $4 \
     AND NOT EXISTS (SELECT 1 FROM generations n WHERE n.file_id = g.file_id AND n.generation > g.generation) \
     ON CONFLICT DO NOTHING";
+
+/// The newest generation of each file of a source with a date from `$2` to `$3`, behind the date and file id `$4`, `$5`.
+/// Read off `generations_by_date`.
+const NEWEST_OF_DATES: &str = "SELECT g.file_id, g.generation, g.date, g.state FROM generations g \
+    WHERE g.source_id = $1 AND g.date >= $2 AND g.date <= $3 AND (g.date, g.file_id) > ($4, $5) \
+    AND NOT EXISTS (SELECT 1 FROM generations n WHERE n.file_id = g.file_id AND n.generation > g.generation) \
+    ORDER BY g.date, g.file_id LIMIT $6";
+/// Files that are opened again in one transaction.
+const FILES_AT_ONCE: i64 = 500;
+
+/// What [`Store::reprocess_dates`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reprocessed {
+    /// Generations that were opened.
+    pub opened: u64,
+    /// Files that are still to be read.
+    pub left_alone: u64,
+}
 
 impl Store {
     /// Opens the next generation of the account's file, whose newest one must be at rest, or not have moved for
@@ -74,6 +93,62 @@ impl Store {
         let opened = file(&row)?;
         tx.commit().await?;
         Ok(opened)
+    }
+
+    /// Opens the next generation of every file of the account's source whose date is within `dates`, whose newest
+    /// generation is at rest, and in one of `states` where some are named. Files that are still to be read are left alone.
+    /// [`StoreError::NotFound`] where there is no such source.
+    pub async fn reprocess_dates(
+        &self,
+        account: &AccountId,
+        source: &SourceId,
+        dates: (Date, Date),
+        states: &BTreeSet<&'static str>,
+        now: Timestamp,
+    ) -> Result<Reprocessed> {
+        self.get_source(account, source).await?;
+        let mut done = Reprocessed::default();
+        let mut after = (String::new(), Vec::new());
+        loop {
+            let mut tx = self.begin().await?;
+            // As scanners do, who write under the same lock; and due at once, so that they are published soon.
+            sqlx::query(
+                "UPDATE scans SET next_scan_at = $2 WHERE source_id = $1 AND next_scan_at IS NOT NULL",
+            )
+            .bind(source.as_str())
+            .bind(now.as_microsecond())
+            .execute(&mut *tx)
+            .await?;
+            let rows = sqlx::query(NEWEST_OF_DATES)
+                .bind(source.as_str())
+                .bind(dates.0.to_string())
+                .bind(dates.1.to_string())
+                .bind(after.0)
+                .bind(after.1)
+                .bind(FILES_AT_ONCE)
+                .fetch_all(&mut *tx)
+                .await?;
+            let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == FILES_AT_ONCE);
+            after = (String::new(), Vec::new());
+            for row in rows.iter().map(Columns) {
+                after = (row.text("date")?, row.bytes("file_id")?);
+                let state = row.text("state")?;
+                if !FileState::parse(&state)?.is_finished() {
+                    done.left_alone += 1;
+                } else if states.is_empty() || states.contains(state.as_str()) {
+                    let name = FileGeneration {
+                        file_id: row.file_id("file_id")?,
+                        generation: row.small("generation")?,
+                    };
+                    open_next(&mut tx, name, i64::MAX, now).await?;
+                    done.opened += 1;
+                }
+            }
+            tx.commit().await?;
+            if !full {
+                return Ok(done);
+            }
+        }
     }
 
     /// Ends a stuck generation, so that no message may read it any more.

@@ -4,11 +4,17 @@ use jiff::Timestamp;
 
 use super::{
     Problem, Result, Source, SourceId, Store, StoreError, Tx,
+    attention::{after_scan, attention, backoff, later, to_reopen},
     dialect::int,
     row::{Columns, to_json},
     sources::{SELECT_SOURCE, source},
     sql,
 };
+
+/// A source whose scans fail is due again after at most this, or its own interval where that is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+/// Where generations were opened again, the source is due after this.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Proves that a scan holds its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +61,7 @@ pub struct ScanCompletion {
     pub sweep_cursor: String,
     /// When the next full sweep is due, where this scan finished one; `None` leaves it as it was.
     pub next_sweep_at: Option<Timestamp>,
-    /// When the source is due again.
+    /// When the source is due again, where the scan did not fail.
     pub next_scan_at: Timestamp,
 }
 
@@ -76,7 +82,7 @@ impl Store {
                 AND (lease_expires_at IS NULL OR lease_expires_at <= $3) \
                 ORDER BY next_scan_at LIMIT 1 {}) \
              RETURNING source_id, fence, next_sweep_at, sweep_cursor",
-            self.dialect.skip_locked()
+            self.dialect.skip_locked("scans")
         )))
         .bind(worker_id)
         .bind(expires_at.as_microsecond())
@@ -129,24 +135,42 @@ impl Store {
         if done.rows_affected() == 0 { Err(token.lost()) } else { Ok(expires_at) }
     }
 
-    /// Ends a scan: stores what it found and when the source is due again, and frees the lease;
-    /// [`StoreError::FenceLost`] where it is lost.
+    /// Ends a scan: stores what it found, and frees the lease. Gives when the source is due again: later with every scan
+    /// that failed, and soon where generations that ended unread were opened again. [`StoreError::FenceLost`] where the
+    /// lease is lost.
     pub async fn complete_scan(
         &self,
         token: &LeaseToken,
         completion: &ScanCompletion,
         now: Timestamp,
-    ) -> Result<()> {
-        let done = sqlx::query(
-            "UPDATE scans SET lease_worker = NULL, lease_expires_at = NULL, last_scan_at = $3, next_scan_at = $4, \
-             next_sweep_at = COALESCE($5, next_sweep_at), sweep_cursor = $6, folders = $7, objects = $8, \
-             list_requests = $9, outside = $10, outside_examples = $11, left_alone = $12, scan_error = $13 \
-             WHERE source_id = $1 AND fence = $2 AND lease_worker IS NOT NULL",
+    ) -> Result<Timestamp> {
+        let mut tx = self.begin().await?;
+        self.hold(&mut tx, token).await?;
+        let failures = if completion.error.is_some() { failures(&mut tx, token).await? + 1 } else { 0 };
+        let before = attention(&mut tx, &token.source).await?;
+        let attention = after_scan(before, failures, completion.error.as_ref(), now);
+        let reopened = if completion.error.is_none() {
+            let limit = to_reopen(attention.as_ref(), now);
+            self.reopen_unread(&mut tx, &token.source, limit, now).await?
+        } else {
+            0
+        };
+        let next_scan_at = match (failures, reopened) {
+            (0, 0) => completion.next_scan_at,
+            // What was opened again is to be published at once.
+            (0, _) => completion.next_scan_at.min(later(now, SOON)),
+            _ => retry_at(completion.next_scan_at, failures, now),
+        };
+        sqlx::query(
+            "UPDATE scans SET lease_worker = NULL, lease_expires_at = NULL, last_scan_at = $2, next_scan_at = $3, \
+             failures = $4, next_sweep_at = COALESCE($5, next_sweep_at), sweep_cursor = $6, folders = $7, \
+             objects = $8, list_requests = $9, outside = $10, outside_examples = $11, left_alone = $12, \
+             scan_error = $13, attention = $14 WHERE source_id = $1",
         )
         .bind(token.source.as_str())
-        .bind(int(token.fence))
         .bind(now.as_microsecond())
-        .bind(completion.next_scan_at.as_microsecond())
+        .bind(next_scan_at.as_microsecond())
+        .bind(i64::from(failures))
         .bind(completion.next_sweep_at.map(Timestamp::as_microsecond))
         .bind(completion.sweep_cursor.as_str())
         .bind(int(completion.folders))
@@ -156,9 +180,11 @@ impl Store {
         .bind(to_json(&completion.outside_examples)?)
         .bind(int(completion.left_alone))
         .bind(completion.error.as_ref().map(to_json).transpose()?)
-        .execute(&self.pool)
+        .bind(attention.as_ref().map(to_json).transpose()?)
+        .execute(&mut *tx)
         .await?;
-        if done.rows_affected() == 0 { Err(token.lost()) } else { Ok(()) }
+        tx.commit().await?;
+        Ok(next_scan_at)
     }
 
     /// Locks the lease's source for this transaction, or refuses the token.
@@ -174,6 +200,21 @@ impl Store {
         .map(|_| ())
         .ok_or_else(|| token.lost())
     }
+}
+
+/// Scans in a row that have failed.
+async fn failures(tx: &mut Tx, token: &LeaseToken) -> Result<u32> {
+    let row = sqlx::query("SELECT failures FROM scans WHERE source_id = $1")
+        .bind(token.source.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+    Columns(&row).small("failures")
+}
+
+/// When a source is due again whose scan failed.
+fn retry_at(due: Timestamp, failures: u32, now: Timestamp) -> Timestamp {
+    let interval = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+    later(now, backoff(interval, failures, LONGEST_PAUSE))
 }
 
 impl LeaseToken {

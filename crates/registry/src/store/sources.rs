@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 
 use super::{
-    AccountId, Page, PageRequest, Result, SourceId, Store, StoreError, Tx, dialect::int, row::Columns, sql,
+    AccountId, Attention, Filter, Page, PageRequest, Result, SourceId, Store, StoreError, Tx, dialect::int,
+    row::Columns, sql,
 };
 
 /// What a source is allowed to do.
@@ -82,6 +83,41 @@ pub struct SourceSettings {
     pub schema: SchemaVersion,
     /// What an invalid row does.
     pub invalid_rows: InvalidRows,
+    /// What a changed object does.
+    pub overwrite_policy: OverwritePolicy,
+    /// A file with more of its rows refused is rejected whole: hundredths of a percent; 0 for no limit.
+    pub max_rejected: u32,
+    /// The SQS queue of the bucket's event notifications; empty for none.
+    pub event_queue_url: String,
+}
+
+/// What an object that was changed in S3 does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OverwritePolicy {
+    /// It is read as the next generation, whose records replace those of the one before.
+    #[default]
+    Replace,
+    /// It is read as the next generation, whose records stand beside those of the one before.
+    IngestAgain,
+    /// It is left alone.
+    Ignore,
+}
+
+impl OverwritePolicy {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Replace => "replace",
+            Self::IngestAgain => "ingest_again",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        [Self::Replace, Self::IngestAgain, Self::Ignore]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+            .ok_or_else(|| StoreError::corrupt(format!("sources.overwrite_policy is {text:?}")))
+    }
 }
 
 /// What an invalid row does.
@@ -142,6 +178,12 @@ pub struct Source {
     pub created: Timestamp,
     /// When the customer last changed it.
     pub updated: Timestamp,
+    /// When it was deleted.
+    pub deleted: Option<Timestamp>,
+    /// Why it needs attention; `None` while it does not.
+    pub attention: Option<Attention>,
+    /// Changes with every change of its account's deletion list; 0 while nothing was ever on it.
+    pub deletions_version: u64,
     /// What the last scan found.
     pub discovery: Discovery,
 }
@@ -169,6 +211,17 @@ pub struct Discovery {
     pub error: Option<Problem>,
 }
 
+/// Files of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatSeen {
+    /// Such as csv.
+    pub format: String,
+    /// Such as gzip.
+    pub compression: String,
+    /// How many came to rest.
+    pub files: u64,
+}
+
 /// What went wrong, for the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Problem {
@@ -185,14 +238,17 @@ pub struct Problem {
 /// A source with what its last scan found, as [`source`] reads it.
 pub(super) const SELECT_SOURCE: &str = "SELECT s.source_id, s.account_id, s.display_name, s.dataset, s.state, \
     s.bucket, s.path, s.role_arn, s.region, s.endpoint_url, s.expected_bucket_owner, s.time_zone, \
-    s.schema_version, s.schema_json, s.invalid_rows, s.revision, s.created_at, s.updated_at, c.last_scan_at, c.next_scan_at, \
-    c.folders, c.objects, c.list_requests, c.outside, c.outside_examples, c.left_alone, c.scan_error \
-    FROM sources s JOIN scans c ON c.source_id = s.source_id";
+    s.schema_version, s.schema_json, s.invalid_rows, s.overwrite_policy, s.max_rejected, s.event_queue_url, \
+    s.revision, s.created_at, s.updated_at, s.deleted_at, c.last_scan_at, c.next_scan_at, c.folders, c.objects, \
+    c.list_requests, c.outside, c.outside_examples, c.left_alone, c.scan_error, c.attention, a.deletions_version \
+    FROM sources s JOIN scans c ON c.source_id = s.source_id JOIN accounts a ON a.account_id = s.account_id";
 
 const INSERT_SOURCE: &str = "INSERT INTO sources (source_id, account_id, display_name, dataset, state, bucket, \
     path, role_arn, region, endpoint_url, expected_bucket_owner, time_zone, schema_version, schema_json, \
-    sealed_keys, request_id, invalid_rows, revision, created_at, updated_at) \
-    VALUES ($1, $2, $3, $4, 'draft', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1, $17, $17) \
+    sealed_keys, request_id, invalid_rows, overwrite_policy, max_rejected, event_queue_url, revision, created_at, \
+    updated_at) \
+    VALUES ($1, $2, $3, $4, 'draft', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1, $20, \
+    $20) \
     ON CONFLICT (account_id, request_id) DO NOTHING";
 
 impl Store {
@@ -227,26 +283,28 @@ impl Store {
         row.as_ref().map(self::source).ok_or_else(|| StoreError::no_source(id))?
     }
 
-    /// The account's sources that are not deleted, oldest first.
-    pub async fn list_sources(&self, account: &AccountId, page: &PageRequest) -> Result<Page<Source>> {
+    /// The account's sources that the filter lets through, oldest first.
+    pub async fn list_sources(
+        &self,
+        account: &AccountId,
+        filter: &Filter,
+        page: &PageRequest,
+    ) -> Result<Page<Source>> {
         let (created, id) = page.after((i64::MIN, String::new()))?;
-        let rows = sqlx::query(sql(format!(
-            "{SELECT_SOURCE} WHERE s.account_id = $1 AND s.state <> 'deleted' \
-             AND (s.created_at, s.source_id) > ($2, $3) ORDER BY s.created_at, s.source_id LIMIT $4"
-        )))
-        .bind(account.as_str())
-        .bind(created)
-        .bind(id)
-        .bind(page.limit())
-        .fetch_all(&self.pool)
-        .await?;
+        let query = sql(format!(
+            "{SELECT_SOURCE} WHERE s.account_id = $1 \
+             AND (s.created_at, s.source_id) > ($2, $3) {} ORDER BY s.created_at, s.source_id LIMIT $4",
+            filter.conditions(5)
+        ));
+        let query = sqlx::query(query).bind(account.as_str()).bind(created).bind(id).bind(page.limit());
+        let rows = filter.bind(query).fetch_all(&self.pool).await?;
         let sources = rows.iter().map(self::source).collect::<Result<Vec<_>>>()?;
         page.page(sources, |source| (source.created.as_microsecond(), source.id.as_str().to_owned()))
     }
 
     /// Sets the state of a source that the caller read at `revision` (whether the step is allowed is the caller's to
     /// decide); [`StoreError::Conflict`] where it changed since. `Active` makes it due at once; any other state ends a
-    /// running scan (its lease is lost); `Deleted` is for good and forgets the static keys.
+    /// running scan (its lease is lost). A deleted one may become `Paused` again until it is purged.
     pub async fn set_source_state(
         &self,
         account: &AccountId,
@@ -258,9 +316,8 @@ impl Store {
         let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE sources SET state = $4, revision = revision + 1, updated_at = $5, \
-             deleted_at = CASE WHEN $4 = 'deleted' THEN $5 END, \
-             sealed_keys = CASE WHEN $4 <> 'deleted' THEN sealed_keys END \
-             WHERE account_id = $1 AND source_id = $2 AND revision = $3 AND state <> 'deleted'",
+             deleted_at = CASE WHEN $4 = 'deleted' THEN $5 END \
+             WHERE account_id = $1 AND source_id = $2 AND revision = $3 AND (state <> 'deleted' OR $4 = 'paused')",
         )
         .bind(account.as_str())
         .bind(id.as_str())
@@ -275,8 +332,8 @@ impl Store {
         let due = (state == SourceState::Active).then_some(now.as_microsecond());
         // The fence grows, so that a scan under way is refused from here on.
         sqlx::query(
-            "UPDATE scans SET next_scan_at = $2, fence = fence + 1, lease_worker = NULL, lease_expires_at = NULL \
-             WHERE source_id = $1",
+            "UPDATE scans SET next_scan_at = $2, fence = fence + 1, lease_worker = NULL, lease_expires_at = NULL, \
+             events_worker = NULL, events_expires_at = NULL, attention = NULL, failures = 0 WHERE source_id = $1",
         )
         .bind(id.as_str())
         .bind(due)
@@ -285,6 +342,85 @@ impl Store {
         let source = read(&mut tx, account, id).await?;
         tx.commit().await?;
         Ok(source)
+    }
+
+    /// Changes the settings of a source that the caller read at `revision`, but for its dataset and schema; with new static
+    /// keys, where some are given. [`StoreError::Conflict`] where it changed since. A scan under way is refused from here
+    /// on; an active source is due at once.
+    pub async fn update_source(
+        &self,
+        account: &AccountId,
+        id: &SourceId,
+        revision: u64,
+        settings: &SourceSettings,
+        sealed_keys: Option<&SealedKeys>,
+        now: Timestamp,
+    ) -> Result<Source> {
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE sources SET display_name = $4, bucket = $5, path = $6, role_arn = $7, region = $8, \
+             endpoint_url = $9, expected_bucket_owner = $10, time_zone = $11, invalid_rows = $12, \
+             overwrite_policy = $13, max_rejected = $14, event_queue_url = $15, \
+             sealed_keys = COALESCE($16, sealed_keys), revision = revision + 1, updated_at = $17 \
+             WHERE account_id = $1 AND source_id = $2 AND revision = $3 AND state <> 'deleted'",
+        )
+        .bind(account.as_str())
+        .bind(id.as_str())
+        .bind(int(revision))
+        .bind(settings.display_name.as_str())
+        .bind(settings.bucket.as_str())
+        .bind(settings.path.as_str())
+        .bind(settings.role_arn.as_str())
+        .bind(settings.region.as_str())
+        .bind(settings.endpoint_url.as_str())
+        .bind(settings.expected_bucket_owner.as_str())
+        .bind(settings.time_zone.as_str())
+        .bind(settings.invalid_rows.as_str())
+        .bind(settings.overwrite_policy.as_str())
+        .bind(i64::from(settings.max_rejected))
+        .bind(settings.event_queue_url.as_str())
+        .bind(sealed_keys.map(|keys| keys.0.clone()))
+        .bind(now.as_microsecond())
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(changed_or_absent(&mut tx, account, id).await);
+        }
+        sqlx::query(
+            "UPDATE scans SET next_scan_at = CASE WHEN next_scan_at IS NOT NULL THEN $2 END, fence = fence + 1, \
+             lease_worker = NULL, lease_expires_at = NULL, events_worker = NULL, events_expires_at = NULL \
+             WHERE source_id = $1",
+        )
+        .bind(id.as_str())
+        .bind(now.as_microsecond())
+        .execute(&mut *tx)
+        .await?;
+        let source = read(&mut tx, account, id).await?;
+        tx.commit().await?;
+        Ok(source)
+    }
+
+    /// The account's source that is deleted and not purged yet.
+    pub async fn get_deleted_source(&self, account: &AccountId, id: &SourceId) -> Result<Source> {
+        let row = sqlx::query(sql(format!(
+            "{SELECT_SOURCE} WHERE s.account_id = $1 AND s.source_id = $2 AND s.state = 'deleted'"
+        )))
+        .bind(account.as_str())
+        .bind(id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(self::source).ok_or_else(|| StoreError::no_source(id))?
+    }
+
+    /// How many sources the account has that are not deleted.
+    pub async fn count_sources(&self, account: &AccountId) -> Result<u64> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS sources FROM sources WHERE account_id = $1 AND state <> 'deleted'",
+        )
+        .bind(account.as_str())
+        .fetch_one(&self.pool)
+        .await?;
+        Columns(&row).count("sources")
     }
 
     /// Puts a new version of the schema in force and keeps it in the history; [`StoreError::Conflict`] where the
@@ -319,14 +455,14 @@ impl Store {
         Ok(source)
     }
 
-    /// Every version of the schema of the account's source, oldest first.
+    /// Every version of the schema of the account's source and when it came into force, oldest first.
     pub async fn list_source_schemas(
         &self,
         account: &AccountId,
         id: &SourceId,
-    ) -> Result<Vec<SchemaVersion>> {
+    ) -> Result<Vec<(SchemaVersion, Timestamp)>> {
         let rows = sqlx::query(
-            "SELECT h.version, h.schema_json FROM source_schemas h JOIN sources s ON s.source_id = h.source_id \
+            "SELECT h.version, h.schema_json, h.created_at FROM source_schemas h JOIN sources s ON s.source_id = h.source_id \
              WHERE s.account_id = $1 AND s.source_id = $2 AND s.state <> 'deleted' ORDER BY h.version",
         )
         .bind(account.as_str())
@@ -335,7 +471,8 @@ impl Store {
         .await?;
         let version = |row: &AnyRow| {
             let row = Columns(row);
-            Ok(SchemaVersion { version: row.small("version")?, json: row.text("schema_json")? })
+            let version = SchemaVersion { version: row.small("version")?, json: row.text("schema_json")? };
+            Ok((version, row.time("created_at")?))
         };
         rows.iter().map(version).collect()
     }
@@ -381,6 +518,9 @@ async fn insert(tx: &mut Tx, source: &NewSource, now: Timestamp) -> Result<bool>
         .bind(source.sealed_keys.as_ref().map(|keys| keys.0.clone()))
         .bind(source.request_id.as_deref())
         .bind(settings.invalid_rows.as_str())
+        .bind(settings.overwrite_policy.as_str())
+        .bind(i64::from(settings.max_rejected))
+        .bind(settings.event_queue_url.as_str())
         .bind(now.as_microsecond())
         .execute(&mut **tx)
         .await;
@@ -462,11 +602,17 @@ pub(super) fn source(row: &AnyRow) -> Result<Source> {
             time_zone: row.text("time_zone")?,
             schema: SchemaVersion { version: row.small("schema_version")?, json: row.text("schema_json")? },
             invalid_rows: InvalidRows::parse(&row.text("invalid_rows")?)?,
+            overwrite_policy: OverwritePolicy::parse(&row.text("overwrite_policy")?)?,
+            max_rejected: row.small("max_rejected")?,
+            event_queue_url: row.text("event_queue_url")?,
         },
         state: SourceState::parse(&row.text("state")?)?,
         revision: row.count("revision")?,
         created: row.time("created_at")?,
         updated: row.time("updated_at")?,
+        deleted: row.time_or_none("deleted_at")?,
+        attention: row.json_or_none("attention")?,
+        deletions_version: row.count("deletions_version")?,
         discovery: Discovery {
             last_scan_at: row.time_or_none("last_scan_at")?,
             next_scan_at: row.time_or_none("next_scan_at")?,
