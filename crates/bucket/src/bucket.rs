@@ -17,7 +17,7 @@ use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::Provider as Tls;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
-use crate::credentials::Session;
+use crate::credentials::{Session, is_replaced_later};
 use crate::{BucketError, Location, ObjectReader, Place};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -103,23 +103,28 @@ impl Bucket {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let mut renewed = false;
+        let mut refused: Option<String> = None;
         loop {
             let session = self
                 .session
                 .current()
                 .await
                 .map_err(|err| BucketError::from_credentials(&err, self.place(key)))?;
+            let access_key_id = session.access_key_id();
+            if refused.as_deref() == Some(access_key_id) && is_replaced_later(&session) {
+                let reason = "S3 refuses the session, and the registry has no other one yet".to_owned();
+                return Err(BucketError::Unavailable { place: self.place(key), reason });
+            }
             let err = match send().await {
                 Ok(answer) => return Ok(answer),
                 Err(err) => BucketError::from_sdk(err, self.place(key), action),
             };
-            if renewed || !matches!(err, BucketError::CredentialsRefused { .. }) {
+            if refused.is_some() || !matches!(err, BucketError::CredentialsRefused { .. }) {
                 return Err(err);
             }
             tracing::info!(place = %err.place(), %err, "S3 refuses the session, a new one is asked for");
-            self.session.refuse(session.access_key_id()).await;
-            renewed = true;
+            self.session.refuse(access_key_id).await;
+            refused = Some(access_key_id.to_owned());
         }
     }
 

@@ -113,6 +113,12 @@ impl Refused {
     }
 }
 
+/// True of a session that the registry issued: it replaces them every so often only, so that it may have no other one for
+/// some seconds. Static keys are never replaced.
+pub(crate) fn is_replaced_later(session: &Credentials) -> bool {
+    session.expiry().is_some() && session.get_property::<Refused>().is_some()
+}
+
 /// The session in use. The SDK's own cache cannot be told that S3 refused a session before its time, so it is off and
 /// this one stands in for it.
 #[derive(Debug, Clone)]

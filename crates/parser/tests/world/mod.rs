@@ -241,9 +241,9 @@ pub struct Parser {
 
 impl Parser {
     /// Lets it commit what it has in hand, and end.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
-        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, &mut self.task).await.unwrap().unwrap().unwrap();
     }
 }
 
