@@ -99,3 +99,72 @@ pub(crate) fn survey(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Cursor, Read, Seek, SeekFrom};
+
+    use bucket::{BucketError, Place as At};
+    use dataset::DatasetKind;
+    use format::Limits;
+
+    use super::*;
+
+    const HEADER: &str = "user_id,timestamp,type\n";
+
+    /// What is denied behind its last byte.
+    struct Denied(Cursor<Vec<u8>>);
+
+    impl Read for Denied {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(into)? {
+                0 => {
+                    let place = At { bucket: "b".into(), key: "k".into() };
+                    let reason = "no".to_owned();
+                    Err(BucketError::AccessDenied { place, action: "s3:GetObject", reason }.into())
+                }
+                read => Ok(read),
+            }
+        }
+    }
+
+    impl Seek for Denied {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    fn surveyed(object: impl format::Object + 'static, name: &str, tolerance: Tolerance) -> (Surveyed, u64) {
+        let mut rows = Rows::open(Box::new(object), name, Limits::default()).unwrap();
+        let schema = Schema::default_for(DatasetKind::EVENTS);
+        let mut checker = FileChecker::new(schema, FileFacts::default());
+        let found = survey(&mut checker, &mut rows, tolerance, false, || Ok(true)).unwrap();
+        (found, checker.totals().rows)
+    }
+
+    fn mode(text: &str, name: &str, tolerance: Tolerance) -> (Option<Mode>, u64) {
+        let (found, rows) = surveyed(Cursor::new(text.to_owned()), name, tolerance);
+        (if let Surveyed::Mode(mode) = found { Some(mode) } else { None }, rows)
+    }
+
+    #[test]
+    fn one_invalid_row_tells_at_once_and_a_share_at_the_end() {
+        let text = format!("{HEADER}u,soon,view\n{}", "u,2026-11-23,view\n".repeat(9));
+        let share = |points| Tolerance::new(false, points);
+        assert_eq!(mode(&text, "a.csv", Tolerance::None), (Some(Mode::Withhold), 1));
+        assert_eq!(mode(&text, "a.csv", share(1_000)), (Some(Mode::Publish), 10));
+        assert_eq!(mode(&text, "a.csv", share(999)), (Some(Mode::Withhold), 10));
+    }
+
+    #[test]
+    fn a_file_that_breaks_off_is_invalid_and_one_that_is_denied_is_not() {
+        let row = r#"{"user_id": "u", "timestamp": 1, "type": "t"}"#;
+        for tolerance in [Tolerance::None, Tolerance::new(false, 5_000)] {
+            assert_eq!(mode(&format!("[{row},"), "a.json", tolerance), (Some(Mode::Withhold), 1));
+            let text = format!("{HEADER}{}", "u,2026-11-23,view\n".repeat(9));
+            let (found, _) = surveyed(Denied(Cursor::new(text.into_bytes())), "a.csv", tolerance);
+            let Surveyed::Ended(ended) = found else { panic!("it says nothing of the file") };
+            assert_eq!(ended.error.code, "access_denied");
+        }
+    }
+}

@@ -61,7 +61,7 @@ async fn a_file_with_too_large_a_share_of_invalid_rows_is_rejected_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_withheld_file_goes_on_as_such_behind_its_checkpoint() {
-    const ROWS: usize = 200_000;
+    const ROWS: usize = 100_000;
     let world = World::with(Source { max_rejected_percent: 10.0, ..events() }).await;
     let name = format!("{FOLDER}/large.csv");
     world.put(&name, &rows(ROWS, |row| row % 5 == 0));
@@ -172,7 +172,7 @@ async fn records_and_refused_rows_name_the_generation_that_they_replace() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_is_taken_away_ends_files_at_once_and_loses_nothing() {
-    const ROWS: usize = 200_000;
+    const ROWS: usize = 100_000;
     let reject_file = api::registry::InvalidRows::RejectFile as i32;
     // The strict source's files are looked at twice: want of access must not pass for an invalid row.
     for invalid_rows in [0, reject_file] {
