@@ -78,6 +78,14 @@ pub enum BucketError {
         /// The object.
         place: Place,
     },
+    /// The bucket belongs to another account than the one that must own it.
+    #[error("the bucket {:?} does not belong to the account {expected}", place.bucket)]
+    OwnerMismatch {
+        /// The bucket.
+        place: Place,
+        /// Twelve digits.
+        expected: String,
+    },
     /// There is no such bucket.
     #[error("the bucket {:?} does not exist", place.bucket)]
     NoSuchBucket {
@@ -148,6 +156,7 @@ impl BucketError {
             Self::AccessDenied { .. } => "access_denied",
             Self::KmsDenied { .. } => "kms_denied",
             Self::Archived { .. } => "object_archived",
+            Self::OwnerMismatch { .. } => "owner_mismatch",
             Self::NoSuchBucket { .. } => "no_such_bucket",
             Self::WrongRegion { .. } => "wrong_region",
             Self::CredentialsRefused { .. } => "credentials_refused",
@@ -172,6 +181,7 @@ impl BucketError {
             | Self::AccessDenied { place, .. }
             | Self::KmsDenied { place, .. }
             | Self::Archived { place }
+            | Self::OwnerMismatch { place, .. }
             | Self::NoSuchBucket { place }
             | Self::WrongRegion { place, .. }
             | Self::CredentialsRefused { place, .. }
@@ -197,7 +207,7 @@ impl BucketError {
             Self::AccessDenied { place, action, .. } => {
                 let bucket = &place.bucket;
                 let resource = match *action {
-                    "s3:ListBucket" => format!("arn:aws:s3:::{bucket}"),
+                    "s3:ListBucket" | "s3:GetBucketLocation" => format!("arn:aws:s3:::{bucket}"),
                     _ => format!("arn:aws:s3:::{bucket}/{}", place.key),
                 };
                 format!(
@@ -211,6 +221,9 @@ impl BucketError {
             Self::Archived { .. } => {
                 "Restore the object, or keep the files in a storage class that can be read at once.".into()
             }
+            Self::OwnerMismatch { .. } => "Check the bucket's name and the account that the source names as its owner; \
+                                           a bucket that was deleted may be another's now."
+                .into(),
             Self::NoSuchBucket { .. } => "Check the bucket's name in the source.".into(),
             Self::WrongRegion { region: Some(region), .. } => format!("Set the source's region to {region}."),
             Self::WrongRegion { region: None, .. } => "Set the source's region to the bucket's.".into(),
@@ -289,6 +302,7 @@ impl From<BucketError> for io::Error {
             BucketError::NotFound { .. } | BucketError::NoSuchBucket { .. } => io::ErrorKind::NotFound,
             BucketError::AccessDenied { .. }
             | BucketError::KmsDenied { .. }
+            | BucketError::OwnerMismatch { .. }
             | BucketError::CredentialsRefused { .. }
             | BucketError::RoleNotAssumable { .. }
             | BucketError::KeysNotOpened { .. } => io::ErrorKind::PermissionDenied,
@@ -351,9 +365,7 @@ fn answer<E: ProvideErrorMetadata>(
         }
         "KMS.ThrottlingException" => BucketError::Unavailable { place, reason },
         code if code.starts_with("KMS.") => BucketError::KmsDenied { place, reason },
-        "AccessDenied" if message.to_ascii_lowercase().contains("kms:") => {
-            BucketError::KmsDenied { place, reason }
-        }
+        "AccessDenied" if is_of_kms(message) => BucketError::KmsDenied { place, reason },
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => {
             BucketError::AccessDenied { place, action, reason }
         }
@@ -377,8 +389,22 @@ fn answer<E: ProvideErrorMetadata>(
     }
 }
 
-fn region_of(response: &HttpResponse) -> Option<String> {
-    response.headers().get("x-amz-bucket-region").map(str::to_owned)
+/// KMS's refusals come as S3's; these are its words.
+fn is_of_kms(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("kms:") || message.contains("ciphertext refers to a customer master key")
+}
+
+/// The bucket's region where S3 told it: in a header, or in the body of an error.
+pub(crate) fn region_of(response: &HttpResponse) -> Option<String> {
+    if let Some(region) = response.headers().get("x-amz-bucket-region") {
+        return Some(region.to_owned());
+    }
+    let body = std::str::from_utf8(response.body().bytes()?).ok()?;
+    let (_, rest) = body.split_once("<Region>")?;
+    let (region, _) = rest.split_once("</Region>")?;
+    let is_region = !region.is_empty() && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    is_region.then(|| region.to_owned())
 }
 
 /// The error, its cause, the cause of that, and so on.
@@ -449,9 +475,12 @@ mod tests {
             answer(&err.build(), &response, place(), "s3:GetObject").code()
         };
         let kms = "User: arn:aws:sts::1:x is not authorized to perform: kms:Decrypt on this resource";
+        let lost_key = "The ciphertext refers to a customer master key that does not exist, does not exist in this region, \
+                        or you are not allowed to access.";
         for (status, code, message, expected) in [
             (403, "AccessDenied", "Access Denied", "access_denied"),
             (403, "AccessDenied", kms, "kms_denied"),
+            (403, "AccessDenied", lost_key, "kms_denied"),
             (400, "KMS.DisabledException", "", "kms_denied"),
             (403, "InvalidObjectState", "", "object_archived"),
             (404, "NoSuchKey", "", "not_found"),
@@ -471,6 +500,22 @@ mod tests {
         ] {
             assert_eq!(sorted(status, code, message), expected, "{status} {code} {message}");
         }
+    }
+
+    #[test]
+    fn the_bucket_s_region_is_read_from_the_header_or_the_body() {
+        let told = |header: Option<&'static str>, body: &'static str| {
+            let mut response = HttpResponse::new(400.try_into().unwrap(), SdkBody::from(body));
+            header.into_iter().for_each(|region| {
+                response.headers_mut().insert("x-amz-bucket-region", region);
+            });
+            let err = ErrorMetadata::builder().code("AuthorizationHeaderMalformed").build();
+            answer(&err, &response, place(), "s3:ListBucket").to_string()
+        };
+        let body = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>";
+        assert!(told(None, body).ends_with(", it is in eu-west-1"), "{}", told(None, body));
+        assert!(told(Some("eu-north-1"), body).ends_with(", it is in eu-north-1"));
+        assert!(told(None, "<Region>a b</Region>").ends_with("that was asked"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod fetch;
 mod identity;
 mod listing;
 mod location;
+mod probe;
 mod reader;
 
 pub use bucket::{Bucket, ObjectVersion};
@@ -16,4 +17,5 @@ pub use error::{BucketError, Place};
 pub use identity::Identity;
 pub use listing::{FolderPages, Folders, ListedObject};
 pub use location::Location;
+pub use probe::DatedFolders;
 pub use reader::ObjectReader;

@@ -10,7 +10,7 @@ use crate::{Bucket, BucketError};
 /// Examples of what lies outside dated folders: enough to see what is wrong.
 const EXAMPLES: usize = 10;
 /// As many keys as S3 gives at once.
-const PAGE: i32 = 1000;
+pub(crate) const PAGE: i32 = 1000;
 
 /// What lies directly under a location's path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +58,16 @@ impl Bucket {
         from: Option<Date>,
         after: Option<&str>,
     ) -> Result<Folders, BucketError> {
+        self.folders_within(from, after, u64::MAX).await.map(|(found, _)| found)
+    }
+
+    /// As [`date_folders`](Self::date_folders), at most so many pages of it; true where that was all.
+    pub(crate) async fn folders_within(
+        &self,
+        from: Option<Date>,
+        after: Option<&str>,
+        most_pages: u64,
+    ) -> Result<(Folders, bool), BucketError> {
         let prefix = self.location.prefix();
         let after = after.map(|name| name.trim_matches('/')).filter(|name| !name.is_empty());
         let start = start_after(&prefix, from, after);
@@ -66,27 +76,10 @@ impl Bucket {
         loop {
             let page = self.list(&prefix, Some("/"), start.as_deref(), token, PAGE).await?;
             found.list_requests += 1;
-            for object in &page.objects {
-                if is_left_alone(&object.key[prefix.len()..]) {
-                    found.left_alone += 1;
-                } else {
-                    found.add_outside(&object.key);
-                }
-            }
-            for folder in &page.folders {
-                let name = folder[prefix.len()..].trim_end_matches('/');
-                if after.is_some_and(|after| name <= after) {
-                    continue;
-                }
-                match parse_date(name) {
-                    Some(date) => found.dates.push(date),
-                    None if is_hidden(name) => found.left_alone += 1,
-                    None => found.add_outside(folder),
-                }
-            }
+            found.add(&page, &prefix, after);
             token = page.next;
-            if token.is_none() {
-                return Ok(found);
+            if token.is_none() || found.list_requests >= most_pages {
+                return Ok((found, token.is_none()));
             }
         }
     }
@@ -125,7 +118,11 @@ impl Bucket {
                     .set_expected_bucket_owner(self.owner())
                     .send()
             })
-            .await?;
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(err) => return Err(self.mismatch_or(err).await),
+        };
         let encoded = answer.encoding_type() == Some(&EncodingType::Url);
         let decode = |text: &str| if encoded { decoded(text) } else { text.to_owned() };
         let in_prefix = |key: &String| key.starts_with(prefix);
@@ -153,6 +150,27 @@ impl Bucket {
 }
 
 impl Folders {
+    fn add(&mut self, page: &Page, prefix: &str, after: Option<&str>) {
+        for object in &page.objects {
+            if is_left_alone(&object.key[prefix.len()..]) {
+                self.left_alone += 1;
+            } else {
+                self.add_outside(&object.key);
+            }
+        }
+        for folder in &page.folders {
+            let name = folder[prefix.len()..].trim_end_matches('/');
+            if after.is_some_and(|after| name <= after) {
+                continue;
+            }
+            match parse_date(name) {
+                Some(date) => self.dates.push(date),
+                None if is_hidden(name) => self.left_alone += 1,
+                None => self.add_outside(folder),
+            }
+        }
+    }
+
     fn add_outside(&mut self, key: &str) {
         self.outside += 1;
         if self.outside_examples.len() < EXAMPLES {

@@ -9,6 +9,7 @@ mod role;
 mod schema;
 mod settings;
 mod tail;
+mod tls;
 mod validate;
 
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use api::client::{Worker, connect};
+use api::client::{Channel, Worker, connect_with};
 use futures::FutureExt;
 use queue::kafka::{KafkaConfig, KafkaQueue};
 use queue::{Queue, TopicSpec};
@@ -18,6 +18,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::settings::{Settings, SettingsError};
+use crate::tls;
 
 /// Between two looks whether a role can work.
 const READINESS_EVERY: Duration = Duration::from_secs(1);
@@ -123,7 +124,7 @@ fn worker_lacks(
     settings: &Settings,
     queue: Arc<dyn Queue>,
 ) -> Result<impl Fn() -> futures::future::BoxFuture<'static, Option<&'static str>>> {
-    let registry = HealthClient::new(connect(settings.registry_url()?, settings.worker_token()?.reveal())?);
+    let registry = HealthClient::new(connection(settings)?);
     Ok(move || {
         let (queue, mut registry) = (queue.clone(), registry.clone());
         async move {
@@ -176,8 +177,14 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
         registry::Secret::new(settings.admin_token()?.reveal()),
         registry::Secret::new(settings.worker_token()?.reveal()),
     );
+    config.tls = tls::server(settings)?;
+    config.max_request_bytes = settings.max_request_bytes;
     config.allowed_endpoints = settings.allowed_endpoints.clone();
     config.sealing_key = settings.sealing_key()?.map(|key| registry::Secret::new(key.reveal()));
+    let retired = settings.sealing_keys_retired()?;
+    config.sealing_keys_retired = retired.iter().map(|key| registry::Secret::new(key.reveal())).collect();
+    config.limits = limits(settings);
+    config.most_record_bytes = parser::most_bytes(settings.max_message_bytes as usize);
     config.platform.account_id = settings.aws_account_id.clone();
     config.platform.region = settings.aws_region.clone();
     config.platform.sts_endpoint = settings.sts_endpoint.clone();
@@ -187,6 +194,10 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
     config.max_unfinished_files = settings.max_unfinished_files;
     config.most_attempts = settings.most_attempts;
     config.stuck_after = Duration::from_millis(settings.stuck_after_ms);
+    config.requests_per_second = settings.requests_per_second;
+    config.max_sources = settings.max_sources;
+    config.delete_grace = Duration::from_secs(u64::from(settings.delete_grace_hours) * 3600);
+    config.upkeep_interval = Duration::from_millis(settings.upkeep_interval_ms);
     Ok(config)
 }
 
@@ -200,7 +211,13 @@ pub(crate) fn parser_config(settings: &Settings) -> parser::Config {
         time: Duration::from_millis(settings.chunk_ms),
     };
     config.stall_limit = Duration::from_millis(settings.stall_limit_ms);
-    config.limits = format::Limits {
+    config.limits = limits(settings);
+    config
+}
+
+/// Limits on what a file may hold.
+fn limits(settings: &Settings) -> format::Limits {
+    format::Limits {
         row_bytes: settings.max_row_bytes,
         columns: settings.max_columns,
         list_parts: settings.max_list_parts,
@@ -208,13 +225,16 @@ pub(crate) fn parser_config(settings: &Settings) -> parser::Config {
         zip_entries: settings.max_entries,
         expansion_ratio: settings.max_expansion_ratio,
         expansion_floor: settings.expansion_floor_bytes,
-    };
-    config
+    }
 }
 
 fn worker(settings: &Settings) -> Result<Worker> {
-    let channel = connect(settings.registry_url()?, settings.worker_token()?.reveal())?;
-    Ok(Worker::new(channel))
+    Ok(Worker::new(connection(settings)?))
+}
+
+fn connection(settings: &Settings) -> Result<Channel> {
+    let tls = tls::worker(settings)?;
+    Ok(connect_with(settings.registry_url()?, settings.worker_token()?.reveal(), &tls)?)
 }
 
 /// Kafka with its topics made; waits for a broker that is not up yet.

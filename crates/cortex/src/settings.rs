@@ -101,8 +101,15 @@ const KEYS: &[(&str, Kind)] = &[
     ("max_message_bytes", Kind::Number),
     ("database_url", Kind::Text),
     ("grpc_listen", Kind::Text),
+    ("grpc_tls_cert_file", Kind::Text),
+    ("grpc_tls_key_file", Kind::Text),
+    ("grpc_client_ca_file", Kind::Text),
+    ("max_request_bytes", Kind::Number),
     ("http_listen", Kind::Text),
     ("registry_url", Kind::Text),
+    ("registry_ca_file", Kind::Text),
+    ("registry_client_cert_file", Kind::Text),
+    ("registry_client_key_file", Kind::Text),
     ("admin_token", Kind::Text),
     ("admin_token_file", Kind::Text),
     ("worker_token", Kind::Text),
@@ -110,6 +117,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("allowed_endpoints", Kind::List),
     ("sealing_key", Kind::Text),
     ("sealing_key_file", Kind::Text),
+    ("sealing_keys_retired", Kind::List),
+    ("sealing_keys_retired_file", Kind::Text),
     ("aws_region", Kind::Text),
     ("aws_account_id", Kind::Text),
     ("sts_endpoint", Kind::Text),
@@ -120,6 +129,10 @@ const KEYS: &[(&str, Kind)] = &[
     ("max_unfinished_files", Kind::Number),
     ("most_attempts", Kind::Number),
     ("stuck_after_ms", Kind::Number),
+    ("requests_per_second", Kind::Number),
+    ("max_sources", Kind::Number),
+    ("delete_grace_hours", Kind::Number),
+    ("upkeep_interval_ms", Kind::Number),
     ("stall_limit_ms", Kind::Number),
     ("lease_seconds", Kind::Number),
     ("chunk_rows", Kind::Number),
@@ -137,9 +150,16 @@ const KEYS: &[(&str, Kind)] = &[
     ("otlp_endpoint", Kind::Text),
 ];
 
-/// Variables that begin alike and are not settings: those of the tests and the build.
-const NOT_SETTINGS: &[&str] =
-    &["CORTEX_TEST_", "CORTEX_CACHE", "CORTEX_CONFIG", "CORTEX_DATA_DIR", "CORTEX_TOKEN_FILE"];
+/// Variables that begin alike and are not settings: those of client commands, the tests and the build.
+const NOT_SETTINGS: &[&str] = &[
+    "CORTEX_TEST_",
+    "CORTEX_CACHE",
+    "CORTEX_CONFIG",
+    "CORTEX_DATA_DIR",
+    "CORTEX_TOKEN_FILE",
+    "CORTEX_PROFILE",
+    "CORTEX_ACCOUNT",
+];
 
 /// The effective settings.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -164,10 +184,25 @@ pub(crate) struct Settings {
     /// Where the registry listens.
     #[serde(default = "default_grpc_listen")]
     pub grpc_listen: SocketAddr,
+    /// The registry's certificate chain (PEM); with its key gRPC is served over TLS alone.
+    pub grpc_tls_cert_file: Option<PathBuf>,
+    /// The chain's private key (PEM).
+    pub grpc_tls_key_file: Option<PathBuf>,
+    /// CAs (PEM) of the certificates that clients must show; they need none if absent.
+    pub grpc_client_ca_file: Option<PathBuf>,
+    /// Bytes of the largest request that the registry reads.
+    #[serde(default = "default_max_request_bytes")]
+    pub max_request_bytes: usize,
     /// Where health and metrics are served; nowhere if absent.
     pub http_listen: Option<SocketAddr>,
     /// The registry's address, for every other role and for clients.
     pub registry_url: Option<String>,
+    /// The CA (PEM) of the registry's certificate; those of the public web if absent.
+    pub registry_ca_file: Option<PathBuf>,
+    /// The certificate chain (PEM) that is shown to the registry.
+    pub registry_client_cert_file: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub registry_client_key_file: Option<PathBuf>,
     /// The admin token, or a file that holds it.
     pub admin_token: Option<Secret>,
     /// See `admin_token`.
@@ -183,6 +218,11 @@ pub(crate) struct Settings {
     pub sealing_key: Option<Secret>,
     /// See `sealing_key`.
     pub sealing_key_file: Option<PathBuf>,
+    /// Keys that sealed before: what they sealed is opened, and sealed anew under `sealing_key` at start.
+    #[serde(default)]
+    pub sealing_keys_retired: Vec<Secret>,
+    /// A file with one such key a line.
+    pub sealing_keys_retired_file: Option<PathBuf>,
     /// Where the platform's own identity lives.
     #[serde(default = "default_region")]
     pub aws_region: String,
@@ -214,6 +254,18 @@ pub(crate) struct Settings {
     /// A file that is to be read and has not moved for so long is shown as stuck.
     #[serde(default = "default_stuck_after")]
     pub stuck_after_ms: u64,
+    /// Requests a second of one account; 0 for no limit.
+    #[serde(default = "default_requests_per_second")]
+    pub requests_per_second: u32,
+    /// Sources that an account may have.
+    #[serde(default = "default_max_sources")]
+    pub max_sources: u32,
+    /// How long a deleted source can be undeleted.
+    #[serde(default = "default_delete_grace")]
+    pub delete_grace_hours: u32,
+    /// Between two looks whether what was due of a source has come, and whether deleted sources are to go.
+    #[serde(default = "default_upkeep_interval")]
+    pub upkeep_interval_ms: u64,
     /// A parser whose file has not moved for so long takes itself for hung, and ends.
     #[serde(default = "default_stall_limit")]
     pub stall_limit_ms: u64,
@@ -292,6 +344,9 @@ fn default_replication() -> i32 {
 fn default_grpc_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7400))
 }
+fn default_max_request_bytes() -> usize {
+    4 << 20
+}
 fn default_region() -> String {
     "us-east-1".into()
 }
@@ -316,6 +371,22 @@ fn default_lease() -> u32 {
 fn default_most_attempts() -> u32 {
     5
 }
+fn default_requests_per_second() -> u32 {
+    50
+}
+
+fn default_max_sources() -> u32 {
+    100
+}
+
+fn default_delete_grace() -> u32 {
+    7 * 24
+}
+
+fn default_upkeep_interval() -> u64 {
+    300_000
+}
+
 fn default_stuck_after() -> u64 {
     900_000
 }
@@ -413,6 +484,17 @@ impl Settings {
             return Ok(None);
         }
         secret("sealing_key", "32 bytes in base64", &self.sealing_key, &self.sealing_key_file).map(Some)
+    }
+
+    /// The keys that sealed before, those of the setting and of the file.
+    pub(crate) fn sealing_keys_retired(&self) -> Result<Vec<Secret>, SettingsError> {
+        let mut keys = self.sealing_keys_retired.clone();
+        if let Some(path) = &self.sealing_keys_retired_file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| SettingsError::File { path: path.clone(), source })?;
+            keys.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(Secret::new));
+        }
+        Ok(keys)
     }
 
     /// The registry's address.
@@ -524,6 +606,23 @@ mod tests {
         let environment = env(&[("CORTEX_CHUNK_MS", "2"), ("CORTEX_LOOK_BACK_DAYS", "2"), ("HOME", "/")]);
         let settings = Settings::load(Some(&path), environment, &flags).unwrap();
         assert_eq!((settings.chunk_rows, settings.chunk_ms, settings.look_back_days), (1, 2, 3));
+    }
+
+    #[test]
+    fn retired_sealing_keys_come_from_the_setting_and_the_file_and_are_masked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("retired");
+        std::fs::write(&path, "three\n\n four \n").unwrap();
+        let environment = env(&[
+            ("CORTEX_SEALING_KEYS_RETIRED", "one, two"),
+            ("CORTEX_SEALING_KEYS_RETIRED_FILE", path.to_str().unwrap()),
+        ]);
+        let settings = Settings::load(None, environment, &BTreeMap::new()).unwrap();
+        let keys = settings.sealing_keys_retired().unwrap();
+        let keys: Vec<&str> = keys.iter().map(Secret::reveal).collect();
+        assert_eq!(keys, ["one", "two", "three", "four"]);
+        let shown = format!("{}{settings:?}", settings.shown().unwrap());
+        assert!(shown.contains("sealing_keys_retired") && !shown.contains("two"), "{shown}");
     }
 
     #[test]

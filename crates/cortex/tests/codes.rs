@@ -52,6 +52,7 @@ fn of_s3() -> Vec<BucketError> {
         BucketError::KmsDenied { place: place.clone(), reason: reason() },
         BucketError::Archived { place: place.clone() },
         BucketError::NoSuchBucket { place: place.clone() },
+        BucketError::OwnerMismatch { place: place.clone(), expected: String::new() },
         BucketError::WrongRegion { place: place.clone(), region: None },
         BucketError::CredentialsRefused { place: place.clone(), reason: reason() },
         BucketError::RoleNotAssumable { place: place.clone(), reason: reason() },

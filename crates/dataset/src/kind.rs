@@ -9,6 +9,8 @@ use crate::schema::ColumnType;
 pub struct OwnColumn {
     /// Name in the schema, and in the file unless the schema says otherwise.
     pub name: &'static str,
+    /// For people: what it is.
+    pub description: &'static str,
     /// Its type; `String` or `Timestamp`.
     pub column_type: ColumnType,
     /// True where a row without it is refused.
@@ -28,6 +30,8 @@ pub struct DatasetKind {
     pub display_name: &'static str,
     /// For people: what its rows are.
     pub description: &'static str,
+    /// For people: what one row might say.
+    pub example: &'static str,
     /// Where its records go.
     pub topic: &'static str,
     /// Full name of its protobuf message.
@@ -52,25 +56,41 @@ const TYPE: Aliases = &["eventtype", "event", "eventname", "action", "kind"];
 const ORIGINAL: Aliases = &["original", "sourceid", "fromid", "oldid"];
 const MAPPED: Aliases = &["mapped", "targetid", "toid", "newid"];
 
-const fn required(name: &'static str, column_type: ColumnType, field: u32, aliases: Aliases) -> OwnColumn {
-    OwnColumn { name, column_type, required: true, field, aliases }
+/// Name, description, type, field, aliases.
+type Own = (&'static str, &'static str, ColumnType, u32, Aliases);
+
+const fn required((name, description, column_type, field, aliases): Own) -> OwnColumn {
+    OwnColumn { name, description, column_type, required: true, field, aliases }
 }
 
-const fn known(name: &'static str, column_type: ColumnType, field: u32, aliases: Aliases) -> OwnColumn {
-    OwnColumn { name, column_type, required: false, field, aliases }
+const fn known((name, description, column_type, field, aliases): Own) -> OwnColumn {
+    OwnColumn { name, description, column_type, required: false, field, aliases }
 }
 
 static EVENTS: DatasetKind = DatasetKind {
     name: "EVENTS",
     display_name: "Events",
     description: "Timestamped actions taken by your users.",
+    example: "Customer ABC completes a purchase event at time T.",
     topic: topic::EVENTS,
     message: "cortex.records.v1.Event",
     columns: &[
-        required("user_id", ColumnType::String, 2, USER),
-        required("timestamp", ColumnType::Timestamp, 3, TIME),
-        required("type", ColumnType::String, 4, TYPE),
-        known("item_id", ColumnType::String, 5, ITEM),
+        required(("user_id", "Your id of the user who acted.", ColumnType::String, 2, USER)),
+        required((
+            "timestamp",
+            "When it happened: ISO 8601, or Unix time in seconds to nanoseconds.",
+            ColumnType::Timestamp,
+            3,
+            TIME,
+        )),
+        required(("type", "What the user did, such as purchase or page_view.", ColumnType::String, 4, TYPE)),
+        known((
+            "item_id",
+            "Your id of the item that the user acted on, as in your Items.",
+            ColumnType::String,
+            5,
+            ITEM,
+        )),
     ],
     needs_another_column: false,
     single_valued: None,
@@ -81,11 +101,24 @@ static ATTRIBUTES: DatasetKind = DatasetKind {
     name: "ATTRIBUTES",
     display_name: "Attributes",
     description: "Characteristics or traits of your users.",
+    example: "Customer ABC has job title 'Professor', and age 49.",
     topic: topic::ATTRIBUTES,
     message: "cortex.records.v1.Attributes",
     columns: &[
-        required("user_id", ColumnType::String, 2, USER),
-        known("timestamp", ColumnType::Timestamp, 3, TIME),
+        required((
+            "user_id",
+            "Your id of the user whom the other columns describe.",
+            ColumnType::String,
+            2,
+            USER,
+        )),
+        known((
+            "timestamp",
+            "As of when the values hold: ISO 8601, or Unix time in seconds to nanoseconds.",
+            ColumnType::Timestamp,
+            3,
+            TIME,
+        )),
     ],
     needs_another_column: true,
     single_valued: None,
@@ -96,9 +129,16 @@ static ITEMS: DatasetKind = DatasetKind {
     name: "ITEMS",
     display_name: "Items",
     description: "Metadata attributes for the items that your users interact with, via events.",
+    example: "Item XYZ has category 'shoes', and price 49.99.",
     topic: topic::ITEMS,
     message: "cortex.records.v1.Item",
-    columns: &[required("item_id", ColumnType::String, 2, ITEM)],
+    columns: &[required((
+        "item_id",
+        "Your id of the item that the other columns describe, as events name it.",
+        ColumnType::String,
+        2,
+        ITEM,
+    ))],
     needs_another_column: true,
     single_valued: None,
     people: &[],
@@ -108,11 +148,24 @@ static ID_MAPPINGS: DatasetKind = DatasetKind {
     name: "ID_MAPPINGS",
     display_name: "ID Mappings",
     description: "Associations between one set of IDs and another.",
+    example: "Customer ABC has cookie ID 123.",
     topic: topic::ID_MAPPINGS,
     message: "cortex.records.v1.IdMapping",
     columns: &[
-        required("original_id", ColumnType::String, 2, ORIGINAL),
-        required("mapped_id", ColumnType::String, 3, MAPPED),
+        required((
+            "original_id",
+            "The id that is mapped, such as a user id.",
+            ColumnType::String,
+            2,
+            ORIGINAL,
+        )),
+        required((
+            "mapped_id",
+            "The id that it is mapped to, such as a cookie id.",
+            ColumnType::String,
+            3,
+            MAPPED,
+        )),
     ],
     needs_another_column: false,
     single_valued: Some("mapped_id"),

@@ -40,11 +40,26 @@ pub struct PlatformIdentity {
     pub keys: Option<(String, Secret)>,
 }
 
+/// What the registry shows, and demands, over TLS; all in PEM.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// The certificate chain, the registry's own certificate first.
+    pub certificate: Vec<u8>,
+    /// The key of the first one.
+    pub key: Secret,
+    /// CAs of the certificates that clients must then show; clients need none where absent.
+    pub client_ca: Option<Vec<u8>>,
+}
+
 /// Settings of the registry.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where gRPC listens.
     pub grpc_listen: SocketAddr,
+    /// Where set, gRPC is served over TLS alone.
+    pub tls: Option<ServerTls>,
+    /// Bytes of the largest request that is read.
+    pub max_request_bytes: usize,
     /// `postgres://…` or `sqlite://…`
     pub database_url: Secret,
     /// May do all of `registry.v1`.
@@ -55,6 +70,12 @@ pub struct Config {
     pub allowed_endpoints: Vec<String>,
     /// 32 bytes in base64: seals static keys. Without it sources with static keys are refused.
     pub sealing_key: Option<Secret>,
+    /// Keys that sealed before, of the same form: they open, and what they sealed is sealed anew at start.
+    pub sealing_keys_retired: Vec<Secret>,
+    /// Limits on what a file may hold, as the parsers'.
+    pub limits: format::Limits,
+    /// The most bytes that a record and its key may have together, as the parsers'.
+    pub most_record_bytes: usize,
     /// Cortex's own identity at AWS.
     pub platform: PlatformIdentity,
     /// Between two scans of a source.
@@ -91,11 +112,16 @@ impl Config {
     ) -> Self {
         Self {
             grpc_listen,
+            tls: None,
+            max_request_bytes: 4 << 20,
             database_url,
             admin_token,
             worker_token,
             allowed_endpoints: Vec::new(),
             sealing_key: None,
+            sealing_keys_retired: Vec::new(),
+            limits: format::Limits::default(),
+            most_record_bytes: queue::MAX_MESSAGE_BYTES as usize - 1024,
             platform: PlatformIdentity {
                 account_id: String::new(),
                 region: "us-east-1".to_owned(),

@@ -260,6 +260,7 @@ pub(crate) fn sample(sample: store::Sample) -> Sample {
 
 /// What a worker must know of a source. One without an endpoint of its own is at the platform's.
 pub(crate) fn source_work(source: store::Source, platform: &PlatformIdentity) -> SourceWork {
+    let owner = bucket_owner(&source.settings);
     let settings = source.settings;
     let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
     SourceWork {
@@ -271,12 +272,21 @@ pub(crate) fn source_work(source: store::Source, platform: &PlatformIdentity) ->
         region: or(settings.region, &platform.region),
         schema_json: settings.schema.json,
         time_zone: or(settings.time_zone, "UTC"),
-        expected_bucket_owner: settings.expected_bucket_owner,
+        expected_bucket_owner: owner,
         reject_file: settings.invalid_rows == store::InvalidRows::RejectFile,
         last_columns: Vec::new(),
         max_rejected_basis_points: settings.max_rejected,
         deletions_version: source.deletions_version,
         event_queue_url: settings.event_queue_url,
+    }
+}
+
+/// The account whose bucket it must be: the one that is named, else the role's own. A bucket that was deleted and made again
+/// by a stranger is refused by that.
+fn bucket_owner(settings: &store::SourceSettings) -> String {
+    match settings.expected_bucket_owner.as_str() {
+        "" => settings.role_arn.split(':').nth(4).unwrap_or_default().to_owned(),
+        named => named.to_owned(),
     }
 }
 

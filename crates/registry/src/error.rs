@@ -52,14 +52,16 @@ pub(crate) enum CallError {
     Forbidden(&'static str),
     #[error("the request is not valid; each field that is not is named with its rule")]
     Invalid(Vec<Violation>),
-    #[error("this call is not served yet")]
-    Unimplemented,
     #[error("this account asks too often; ask again in {} ms", retry_after.as_millis())]
     TooMany { retry_after: Duration },
     #[error("the account has {limit} {what}, which is its limit; {advice}")]
     Quota { what: &'static str, limit: u64, advice: &'static str },
     #[error("{reason}")]
     Precondition { code: String, reason: String, advice: String },
+    #[error("{reason}")]
+    Busy { code: &'static str, reason: String },
+    #[error("the registry failed: {0}")]
+    Failed(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -101,7 +103,6 @@ impl From<CallError> for Status {
                 details.add_quota_failure_violation(what, format!("at most {limit}"));
                 Status::with_error_details(Code::ResourceExhausted, message, details)
             }
-            CallError::Unimplemented => told(Code::Unimplemented, "UNIMPLEMENTED", message),
             CallError::Invalid(violations) => {
                 let fields = violations.into_iter().map(|one| FieldViolation::new(one.field, one.rule));
                 let details = ErrorDetails::with_bad_request(fields.collect::<Vec<_>>());
@@ -110,6 +111,11 @@ impl From<CallError> for Status {
             CallError::Precondition { code, reason, advice } => {
                 let message = if advice.is_empty() { reason } else { format!("{reason}; {advice}") };
                 told(Code::FailedPrecondition, &code, message)
+            }
+            CallError::Busy { code, .. } => told(Code::ResourceExhausted, code, message),
+            CallError::Failed(_) => {
+                tracing::error!(%message, "a call failed");
+                told(Code::Internal, "FAILED", message)
             }
             CallError::Store(error) => store_status(&error, message),
             CallError::Credentials(error) => {

@@ -52,6 +52,18 @@ const FILE_STATES: [&str; 8] = [
     "SUPERSEDED",
 ];
 
+impl Filter {
+    /// The filter of a list of sources: see `ListSourcesRequest`. The error says what is wrong with the text.
+    pub fn of_sources(text: &str, show_deleted: bool) -> Result<Self, String> {
+        sources(text, show_deleted).map_err(|error| error.to_string())
+    }
+
+    /// The filter of a list of files: see `ListFilesRequest`.
+    pub fn of_files(text: &str) -> Result<Self, String> {
+        files(text).map_err(|error| error.to_string())
+    }
+}
+
 /// The filter of a list of sources: see `ListSourcesRequest`.
 pub(crate) fn sources(text: &str, show_deleted: bool) -> Result<Filter, CallError> {
     let mut filter = Filter::default();

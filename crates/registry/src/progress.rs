@@ -113,13 +113,16 @@ fn apply(
 ) -> Result<(), Interrupted> {
     fail::fail_point!("registry.before-apply", |_| std::process::abort());
     let position = positions.entry(partition).or_default();
-    let applied = handle.block_on(store.apply_progress(&ProgressBatch {
-        topic: FILE_PROGRESS,
-        partition,
-        next_offset_before: *position,
-        next_offset_after: batch.next_offset,
-        messages: &batch.messages,
-    }))?;
+    let applied = handle.block_on(store.apply_progress(
+        &ProgressBatch {
+            topic: FILE_PROGRESS,
+            partition,
+            next_offset_before: *position,
+            next_offset_after: batch.next_offset,
+            messages: &batch.messages,
+        },
+        jiff::Timestamp::now(),
+    ))?;
     match applied {
         Applied::Applied { chunks, .. } => {
             fail::fail_point!("registry.after-apply", |_| std::process::abort());

@@ -21,6 +21,8 @@ pub fn schema_to_api(schema: &dataset::Schema) -> Schema {
     let json = serde_json::to_value(schema).unwrap_or(Value::Null);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let columns = json["columns"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let described =
+        |name: &str| schema.dataset().own(name).map(|own| own.description.to_owned()).unwrap_or_default();
     let column = |column: &Value| Column {
         name: text(&column["name"]),
         r#type: ColumnType::from_str_name(&format!("COLUMN_TYPE_{}", text(&column["type"])))
@@ -30,7 +32,7 @@ pub fn schema_to_api(schema: &dataset::Schema) -> Schema {
         format: text(&column["format"]),
         time_zone: text(&column["time_zone"]),
         sensitive: column["sensitive"].as_bool().unwrap_or_default(),
-        description: String::new(),
+        description: described(column["name"].as_str().unwrap_or_default()),
     };
     let additional = format!("ADDITIONAL_COLUMNS_{}", text(&json["additional_columns"]));
     Schema {

@@ -13,13 +13,14 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 
 use crate::auth::Authenticator;
-use crate::config::Config;
+use crate::config::{Config, ServerTls};
 use crate::credentials::Issuer;
 use crate::error::RegistryError;
-use crate::service::{Service, stuck_since};
+use crate::service::{Looks, Service, stuck_since};
 use crate::store::Store;
 use crate::{progress, upkeep};
 
@@ -27,6 +28,10 @@ use crate::{progress, upkeep};
 const DRAIN: Duration = Duration::from_secs(8);
 /// Between two looks whether the store answers.
 const HEALTH_EVERY: Duration = Duration::from_secs(2);
+/// Calls that a client may have in flight on one connection; further ones wait on its side.
+const MAX_CONCURRENT_CALLS: u32 = 256;
+/// A TLS handshake may take this long.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Between two counts of the files that are still to be read.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 
@@ -55,6 +60,7 @@ impl Probe {
 pub struct Server {
     service: Service,
     queue: Arc<dyn Queue>,
+    grpc: tonic::transport::Server,
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -62,14 +68,19 @@ pub struct Server {
 impl Server {
     /// Opens the store, migrating it if need be, and binds the address.
     pub async fn bind(config: Config, queue: Arc<dyn Queue>) -> Result<Self, RegistryError> {
+        let grpc = grpc(config.tls.as_ref())?;
         let listen_failed = |source| RegistryError::Listen { address: config.grpc_listen, source };
         let store = Store::open(config.database_url.reveal()).await?;
         let listener = TcpListener::bind(config.grpc_listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let issuer = Arc::new(Issuer::new(&config, store.clone()).await?);
+        let resealed = issuer.seal_anew().await?;
+        if resealed > 0 {
+            tracing::info!(resealed, "static keys of sources were sealed anew");
+        }
         let auth = Authenticator::new(&config, store.clone());
-        let service = Service { config: Arc::new(config), store, auth, issuer };
-        Ok(Self { service, queue, listener, address })
+        let service = Service { config: Arc::new(config), store, auth, issuer, looks: Looks::default() };
+        Ok(Self { service, queue, grpc, listener, address })
     }
 
     /// The address that it is bound to.
@@ -104,12 +115,15 @@ impl Server {
             let handle = Handle::current();
             tokio::task::spawn_blocking(move || progress::run(&store, &queue, &handle, &shutdown))
         };
-        let serving = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        let most = self.service.config.max_request_bytes;
+        let control_plane = RegistryServiceServer::new(self.service.clone()).max_decoding_message_size(most);
+        let workers = WorkerServiceServer::new(self.service.clone()).max_decoding_message_size(most);
+        let mut grpc = self.grpc;
+        let serving = grpc
             .add_service(health)
             .add_service(reflection)
-            .add_service(RegistryServiceServer::new(self.service.clone()))
-            .add_service(WorkerServiceServer::new(self.service.clone()))
+            .add_service(control_plane)
+            .add_service(workers)
             .serve_with_incoming_shutdown(
                 TcpListenerStream::new(self.listener),
                 shutdown.clone().cancelled_owned(),
@@ -128,6 +142,37 @@ impl Server {
         self.service.store.close().await;
         served
     }
+}
+
+/// The gRPC server, with TLS where it is set. An error names the setting that cannot be used.
+fn grpc(tls: Option<&ServerTls>) -> Result<tonic::transport::Server, RegistryError> {
+    let server = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .max_concurrent_streams(MAX_CONCURRENT_CALLS);
+    let Some(tls) = tls else { return Ok(server) };
+    let mut config = ServerTlsConfig::new()
+        .identity(Identity::from_pem(&tls.certificate, tls.key.reveal()))
+        .timeout(HANDSHAKE);
+    if let Some(ca) = &tls.client_ca {
+        config = config.client_ca_root(Certificate::from_pem(ca));
+    }
+    server.tls_config(config).map_err(|error| RegistryError::Setting {
+        name: "tls",
+        reason: format!(
+            "the certificate, its key or the client CA cannot be used: {}; each is a PEM file, and the key is the \
+             certificate's",
+            innermost(&error)
+        ),
+    })
+}
+
+/// What lies at the bottom of an error: tonic's own words are "transport error".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }
 
 /// Tells how many files are still to be read, how many of them are stuck, and since when the longest has not moved.

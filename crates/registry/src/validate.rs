@@ -12,8 +12,8 @@ use crate::store::{InvalidRows, OverwritePolicy, SchemaVersion, SourceSettings};
 pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result<SourceSettings, CallError> {
     let mut broken = Vec::new();
     let path = source.path.trim_matches('/').to_owned();
-    check_bucket(&source.bucket, &mut broken);
-    check_path(&path, &mut broken);
+    check_bucket("source.bucket", &source.bucket, &mut broken);
+    check_path("source.path", &path, &mut broken);
     check_access(config, source, has_keys, &mut broken);
     if source.display_name.trim().is_empty() || source.display_name.chars().count() > 200 {
         broken.push(Violation::new("source.display_name", "1 to 200 characters"));
@@ -91,7 +91,7 @@ fn basis_points(percent: f64) -> u32 {
 }
 
 /// Amazon's rules for general purpose buckets.
-fn check_bucket(bucket: &str, broken: &mut Vec<Violation>) {
+pub(crate) fn check_bucket(field: &str, bucket: &str, broken: &mut Vec<Violation>) {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let well_formed = (3..=63).contains(&bucket.len())
@@ -104,24 +104,24 @@ fn check_bucket(bucket: &str, broken: &mut Vec<Violation>) {
         let rule = format!(
             "{bucket:?}: a bucket's name has 3 to 63 of a-z, 0-9, '-' and '.', begins and ends with a letter or digit"
         );
-        broken.push(Violation::new("source.bucket", rule));
+        broken.push(Violation::new(field, rule));
     }
 }
 
-fn check_path(path: &str, broken: &mut Vec<Violation>) {
+/// In bytes. It stands twice in the session policy, of which STS takes 2,048 characters.
+pub(crate) const LONGEST_PATH: usize = 500;
+
+pub(crate) fn check_path(field: &str, path: &str, broken: &mut Vec<Violation>) {
     let wrong_part =
         path.split('/').any(|part| part == "." || part == ".." || (part.is_empty() && !path.is_empty()));
-    if path.len() > 900 || wrong_part || path.chars().any(char::is_control) {
+    if path.len() > LONGEST_PATH || wrong_part || path.chars().any(char::is_control) {
         let rule =
-            "a folder path of at most 900 bytes, without empty, '.' or '..' parts and control characters";
-        broken.push(Violation::new("source.path", rule));
+            "a folder path of at most 500 bytes, without empty, '.' or '..' parts and control characters";
+        broken.push(Violation::new(field, rule));
     }
     // A wildcard would widen the session policy that the path is written into.
     if path.contains(['*', '?', '$']) {
-        broken.push(Violation::new(
-            "source.path",
-            "must not hold '*', '?' or '$', which mean more in an IAM policy",
-        ));
+        broken.push(Violation::new(field, "must not hold '*', '?' or '$', which mean more in an IAM policy"));
     }
 }
 
@@ -166,12 +166,19 @@ fn is_role_arn(arn: &str) -> bool {
         && parts.next().and_then(|role| role.strip_prefix("role/")).is_some_and(is_role_name)
 }
 
-fn is_role_name(name: &str) -> bool {
+pub(crate) fn is_role_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@-_/".contains(c);
     !name.is_empty() && name.len() <= 512 && name.chars().all(allowed)
 }
 
-fn is_aws_account(id: &str) -> bool {
+/// A name that means nothing more in an ARN.
+pub(crate) fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 128
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+pub(crate) fn is_aws_account(id: &str) -> bool {
     id.len() == 12 && id.chars().all(|c| c.is_ascii_digit())
 }
 
@@ -199,14 +206,14 @@ mod tests {
     fn bucket_names_and_paths_are_held_to_the_rules() {
         let broken = |bucket: &str| {
             let mut broken = Vec::new();
-            check_bucket(bucket, &mut broken);
+            check_bucket("bucket", bucket, &mut broken);
             !broken.is_empty()
         };
         assert!(!broken("my-bucket.eu"));
         assert!(["ab", "My", "a..b", "-ab", "192.168.1.1", "a_b"].into_iter().all(broken));
         let mut found = Vec::new();
-        check_path("a/*", &mut found);
-        check_path("a/../b", &mut found);
+        check_path("path", "a/*", &mut found);
+        check_path("path", "a/../b", &mut found);
         assert_eq!(found.len(), 2);
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::path::S3Path;
@@ -17,6 +18,8 @@ use crate::{Config, Identity, Role};
 /// Sessions that have expired are known for so long, so that their holders are told why they are refused.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
+const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
+
 /// All that is known of callers. Cheap to clone; clones are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Callers(Arc<Known>);
@@ -24,6 +27,7 @@ pub(crate) struct Callers(Arc<Known>);
 #[derive(Debug)]
 struct Known {
     owner: Option<Identity>,
+    region: Option<String>,
     identities: HashMap<String, Identity>,
     roles: RwLock<HashMap<String, Role>>,
     sessions: RwLock<HashMap<String, Session>>,
@@ -89,6 +93,7 @@ impl Callers {
     pub(crate) fn new(config: &Config) -> Self {
         Self(Arc::new(Known {
             owner: config.owner_keys.clone(),
+            region: config.region.clone(),
             identities: config.identities.iter().map(|id| (id.access_key_id.clone(), id.clone())).collect(),
             roles: RwLock::new(config.roles.iter().map(|role| (role.arn.clone(), role.clone())).collect()),
             sessions: RwLock::default(),
@@ -159,6 +164,36 @@ impl Callers {
     }
 }
 
+impl Callers {
+    /// An error that tells the bucket's region in a header, as S3 does with its refusals of a bucket.
+    fn telling_region(&self, mut err: S3Error) -> S3Error {
+        if let Some(region) = self.0.region.as_ref().and_then(|region| HeaderValue::from_str(region).ok()) {
+            err.set_headers(HeaderMap::from_iter([(BUCKET_REGION, region)]));
+        }
+        err
+    }
+
+    fn check_region(&self, authorization: Option<&str>) -> S3Result<()> {
+        let (Some(here), Some(asked)) = (&self.0.region, authorization.and_then(signed_region)) else {
+            return Ok(());
+        };
+        if here == asked {
+            return Ok(());
+        }
+        let message =
+            "The bucket you are attempting to access must be addressed using the specified endpoint.";
+        let mut err = S3Error::with_message(S3ErrorCode::PermanentRedirect, message);
+        err.set_status_code(StatusCode::MOVED_PERMANENTLY);
+        Err(self.telling_region(err))
+    }
+}
+
+/// The region in `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/s3/aws4_request, …`.
+fn signed_region(authorization: &str) -> Option<&str> {
+    let (_, scope) = authorization.split_once("Credential=")?;
+    scope.split(',').next()?.split('/').nth(2)
+}
+
 impl Session {
     fn allows(&self, ask: Ask<'_>) -> bool {
         self.role.allows(ask) && self.narrowed_to.as_ref().is_none_or(|policy| policy.allows(ask))
@@ -197,9 +232,16 @@ impl S3Auth for Callers {
     }
 }
 
-/// Whether the caller may list the whole bucket. Whoever may not is told "denied" of an object that is not there.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct MayList(pub(crate) bool);
+/// What a request that was let in brings along.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rights {
+    /// Whether the caller may list the whole bucket. Whoever may not is told "denied" of an object that is not there.
+    pub(crate) may_list: bool,
+    /// The caller's ARN.
+    pub(crate) arn: String,
+    /// The buckets' region.
+    pub(crate) region: Option<String>,
+}
 
 #[async_trait::async_trait]
 impl S3Access for Callers {
@@ -210,6 +252,7 @@ impl S3Access for Callers {
         let header = |name: &str| cx.headers().get(name).and_then(|value| value.to_str().ok());
         let token = header("x-amz-security-token").or(query.get("X-Amz-Security-Token").map(String::as_str));
         let caller = self.caller(&credentials.access_key, token)?;
+        self.check_region(header("authorization"))?;
         if let (Some(expected), Some(owner)) = (header("x-amz-expected-bucket-owner"), &self.0.owner)
             && expected != owner.account_id
         {
@@ -222,13 +265,14 @@ impl S3Access for Callers {
                 let (action, resource) = asked(cx.s3_op().name(), cx.s3_path());
                 let prefix = query.get("prefix").map(|prefix| ("s3:prefix", prefix.as_str()));
                 if !session.allows(Ask { action: &action, resource: &resource, context: prefix.as_slice() }) {
-                    return Err(denied());
+                    return Err(self.telling_region(denied()));
                 }
                 let bucket = format!("arn:aws:s3:::{}", cx.s3_path().get_bucket_name().unwrap_or_default());
                 session.allows(Ask { action: "s3:ListBucket", resource: &bucket, context: &[] })
             }
         };
-        cx.extensions_mut().insert(MayList(may_list));
+        let arn = caller.arn().to_owned();
+        cx.extensions_mut().insert(Rights { may_list, arn, region: self.0.region.clone() });
         Ok(())
     }
 }

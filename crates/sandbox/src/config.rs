@@ -18,6 +18,9 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// The owner of all buckets, who may do everything with them, such as putting files.
     pub owner_keys: Option<Identity>,
+    /// The region that all buckets are in: a request to S3 that is signed for another is sent there, as AWS does. Any
+    /// region will do where none is set.
+    pub region: Option<String>,
     /// A file is taken for whole once it has not been written to for this long; see the crate's documentation.
     pub settle: Duration,
 }
@@ -31,6 +34,7 @@ impl Config {
             identities: Vec::new(),
             roles: Vec::new(),
             owner_keys: None,
+            region: None,
             settle: Duration::from_millis(500),
         }
     }

@@ -12,9 +12,10 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::sync::mpsc;
 
-use crate::access::{MayList, denied};
+use crate::access::{Rights, denied};
 use crate::folder::{Folder, Object as Found, Stamp};
 use crate::listing::{Page, Query};
+use crate::objects::{Objects, Obstacle};
 
 /// What is read and sent at once.
 const CHUNK: usize = 128 * 1024;
@@ -27,6 +28,7 @@ const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.
 pub(crate) struct Store {
     folder: Arc<Folder>,
     files: FileSystem,
+    objects: Objects,
 }
 
 /// How an object is asked for.
@@ -37,8 +39,8 @@ struct Conditions {
 }
 
 impl Store {
-    pub(crate) fn new(folder: Folder, files: FileSystem) -> Self {
-        Self { folder: Arc::new(folder), files }
+    pub(crate) fn new(folder: Folder, files: FileSystem, objects: Objects) -> Self {
+        Self { folder: Arc::new(folder), files, objects }
     }
 
     /// Opens an object that meets the conditions.
@@ -105,11 +107,11 @@ impl Store {
         let in_url = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
         let encode = |text: String| if in_url { to_url(&text) } else { text };
         let objects = page.objects.into_iter().map(|(key, found)| Object {
+            storage_class: Some(ObjectStorageClass::from_static(self.storage_class(&input.bucket, &key))),
             key: Some(encode(key)),
             e_tag: Some(ETag::Strong(found.etag)),
             size: i64::try_from(found.stamp.size).ok(),
             last_modified: Some(found.stamp.modified.into()),
-            storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
             ..Default::default()
         });
         let contents: Vec<_> = objects.collect();
@@ -132,6 +134,13 @@ impl Store {
         })
     }
 
+    fn storage_class(&self, bucket: &str, key: &str) -> &'static str {
+        match self.objects.obstacle(bucket, key) {
+            Some(Obstacle::Archived) => StorageClass::GLACIER,
+            _ => StorageClass::STANDARD,
+        }
+    }
+
     /// Checks where an object is to be put: s3s-fs would make the bucket, and tidy the key.
     fn check_target(&self, bucket: &str, key: &str) -> S3Result<std::path::PathBuf> {
         self.bucket(bucket)?;
@@ -147,10 +156,13 @@ impl Store {
 #[async_trait::async_trait]
 impl S3 for Store {
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        let may_list = may_list(&req);
+        let Rights { may_list, arn, .. } = rights(&req);
         let GetObjectInput { bucket, key, if_match, if_none_match, range, .. } = req.input;
         let (file, found) =
             self.open(&bucket, &key, Conditions { if_match, if_none_match, may_list }).await?;
+        if let Some(obstacle) = self.objects.obstacle(&bucket, &key) {
+            return Err(obstacle.refusal(&arn));
+        }
         let size = found.stamp.size;
         let bytes = match range {
             None => 0..size,
@@ -174,10 +186,13 @@ impl S3 for Store {
     }
 
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
-        let may_list = may_list(&req);
+        let Rights { may_list, .. } = rights(&req);
         let HeadObjectInput { bucket, key, if_match, if_none_match, .. } = req.input;
         let (_, found) = self.open(&bucket, &key, Conditions { if_match, if_none_match, may_list }).await?;
+        // S3 leaves the header out for the standard class.
+        let class = Some(self.storage_class(&bucket, &key)).filter(|class| *class != StorageClass::STANDARD);
         Ok(S3Response::new(HeadObjectOutput {
+            storage_class: class.map(StorageClass::from_static),
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(found.stamp.size).ok(),
             content_type: Some("binary/octet-stream".to_owned()),
@@ -217,7 +232,8 @@ impl S3 for Store {
 
     async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
         self.bucket(&req.input.bucket)?;
-        Ok(S3Response::new(HeadBucketOutput::default()))
+        let bucket_region = rights(&req).region;
+        Ok(S3Response::new(HeadBucketOutput { bucket_region, ..Default::default() }))
     }
 
     async fn get_bucket_location(
@@ -225,7 +241,10 @@ impl S3 for Store {
         req: S3Request<GetBucketLocationInput>,
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
         self.bucket(&req.input.bucket)?;
-        Ok(S3Response::new(GetBucketLocationOutput::default()))
+        // The oldest region is told by an empty constraint.
+        let region = rights(&req).region.filter(|region| region != "us-east-1");
+        let location_constraint = region.map(BucketLocationConstraint::from);
+        Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
     }
 
     async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
@@ -313,8 +332,8 @@ impl S3 for Store {
     }
 }
 
-fn may_list<T>(req: &S3Request<T>) -> bool {
-    req.extensions.get::<MayList>().is_some_and(|may| may.0)
+fn rights<T>(req: &S3Request<T>) -> Rights {
+    req.extensions.get::<Rights>().cloned().unwrap_or_default()
 }
 
 /// The bytes of a file as long as it is the one that was opened. A file that is written to breaks the answer off, since

@@ -20,7 +20,7 @@ use crate::access::Callers;
 use crate::folder::Folder;
 use crate::s3::Store;
 use crate::sts::{InStsForm, Refusal, Sts, is_sts};
-use crate::{Config, Roles, SandboxError, Sessions};
+use crate::{Config, Objects, Roles, SandboxError, Sessions};
 
 /// Requests in hand at shutdown have so long to end.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -34,6 +34,7 @@ pub struct Sandbox {
     address: SocketAddr,
     service: S3Service,
     callers: Callers,
+    objects: Objects,
 }
 
 impl Sandbox {
@@ -50,11 +51,13 @@ impl Sandbox {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let callers = Callers::new(&config);
-        let mut service = S3ServiceBuilder::new(Store::new(Folder::new(path, config.settle), files));
+        let objects = Objects::default();
+        let store = Store::new(Folder::new(path, config.settle), files, objects.clone());
+        let mut service = S3ServiceBuilder::new(store);
         service.set_auth(callers.clone());
         service.set_access(callers.clone());
         service.set_route(Sts::new(callers.clone()));
-        Ok(Self { listener, address, service: service.build(), callers })
+        Ok(Self { listener, address, service: service.build(), callers, objects })
     }
 
     /// Where it listens.
@@ -75,6 +78,11 @@ impl Sandbox {
     /// The sessions that STS has issued.
     pub fn sessions(&self) -> Sessions {
         self.callers.sessions()
+    }
+
+    /// The objects, to let some be unreadable.
+    pub fn objects(&self) -> Objects {
+        self.objects.clone()
     }
 
     /// Serves until `shutdown`, then ends what is in hand.

@@ -229,7 +229,7 @@ impl Principal {
 }
 
 impl Caller {
-    fn arn(&self) -> &str {
+    pub(crate) fn arn(&self) -> &str {
         match self {
             Self::Owner(identity) | Self::Identity(identity) => &identity.arn,
             Self::Session(session) => &session.arn,

@@ -7,7 +7,7 @@ mod world;
 use std::time::Duration;
 
 use api::client::{Worker, connect};
-use api::registry::{ActivateSourceRequest, PauseSourceRequest};
+use api::registry::{PauseSourceRequest, ResumeSourceRequest};
 use scanner::ScannerError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -95,7 +95,7 @@ async fn a_source_that_is_paused_is_let_go_of_in_mid_scan_and_loses_nothing() {
     assert!(held < 200, "the scan was over before the source was paused");
     assert!(!scanner.task.is_finished());
 
-    world.registry.clone().activate_source(ActivateSourceRequest { name }).await.unwrap();
+    world.registry.clone().resume_source(ResumeSourceRequest { name }).await.unwrap();
     published(&world, 200).await;
     scanner.stop().await;
     world.scan().await;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bucket::{Bucket, BucketError, IssuedCredentials, ListedObject, Location, ObjectReader};
-use sandbox::{Config, Grant, Identity, Principal, Role, Sandbox, Sessions, Trust};
+use sandbox::{Config, Grant, Identity, Objects, Principal, Role, Roles, Sandbox, Sessions, Trust};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) root: TempDir,
     pub(crate) endpoint: String,
     pub(crate) sessions: Sessions,
+    pub(crate) roles: Roles,
+    pub(crate) objects: Objects,
     pub(crate) registry: Registry,
     _running: DropGuard,
 }
@@ -41,28 +43,49 @@ pub(crate) fn platform() -> Identity {
     }
 }
 
+pub(crate) fn owner() -> Identity {
+    Identity {
+        access_key_id: "AKIAOWNER".into(),
+        secret_access_key: "owner-secret".into(),
+        arn: "arn:aws:iam::111111111111:user/owner".into(),
+        account_id: "111111111111".into(),
+    }
+}
+
+/// The role of the source, with these rights.
+pub(crate) fn role(grants: Vec<Grant>) -> Role {
+    Role {
+        arn: ROLE.into(),
+        trust: Trust { principal: Principal::Arn(platform().arn), external_id: Some(EXTERNAL_ID.into()) },
+        grants,
+    }
+}
+
 fn grant(bucket: &str) -> Grant {
     Grant { bucket: bucket.into(), prefix: PATH.into() }
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With a sandbox that `change` has set up otherwise.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(BUCKET)).unwrap();
         let mut config = Config::new(root.path());
         config.identities = vec![platform()];
         config.settle = std::time::Duration::ZERO;
-        config.roles = vec![Role {
-            arn: ROLE.into(),
-            trust: Trust { principal: Principal::Arn(platform().arn), external_id: Some(EXTERNAL_ID.into()) },
-            grants: vec![grant(BUCKET), grant("no-such-bucket")],
-        }];
+        config.roles = vec![role(vec![grant(BUCKET), grant("no-such-bucket")])];
+        change(&mut config);
         let sandbox = Sandbox::bind(config).await.unwrap();
         let (endpoint, sessions) = (sandbox.endpoint_url(), sandbox.sessions());
+        let (roles, objects) = (sandbox.roles(), sandbox.objects());
         let shutdown = CancellationToken::new();
         tokio::spawn(sandbox.run(shutdown.clone()));
         let registry = Registry::start(&endpoint, shutdown.clone()).await;
-        Self { root, endpoint, sessions, registry, _running: shutdown.drop_guard() }
+        Self { root, endpoint, sessions, roles, objects, registry, _running: shutdown.drop_guard() }
     }
 
     /// Writes an object below the source's path.

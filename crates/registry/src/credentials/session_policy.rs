@@ -1,39 +1,126 @@
 //! The session policy: what is left of the role's rights for one source.
 
-use serde_json::{Value, json};
+use crate::policy::{self, Key, Node, Reach};
+use crate::store::SourceSettings;
+use crate::validate::{is_aws_account, is_word};
 
-/// Reading the objects under the path, listing that path, and asking where the bucket is; nothing else, whatever the role
-/// allows. `partition` is that of the role's ARN: `aws`, `aws-cn`, `aws-us-gov`.
-pub(crate) fn document(partition: &str, bucket: &str, path: &str) -> Value {
-    let bucket_arn = format!("arn:{partition}:s3:::{bucket}");
-    let (objects, prefixes) = match path {
-        "" => (format!("{bucket_arn}/*"), vec!["*".to_owned()]),
-        path => (format!("{bucket_arn}/{path}/*"), vec![format!("{path}/*"), format!("{path}/")]),
-    };
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [
-            { "Effect": "Allow", "Action": "s3:GetObject", "Resource": objects },
-            {
-                "Effect": "Allow",
-                "Action": "s3:ListBucket",
-                "Resource": bucket_arn,
-                "Condition": { "StringLike": { "s3:prefix": prefixes } }
-            },
-            { "Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": bucket_arn }
-        ]
+/// What STS takes, in characters.
+#[cfg(test)]
+const LONGEST: usize = 2048;
+
+/// The partition of a role's ARN: `aws`, `aws-cn`, `aws-us-gov`.
+pub(crate) fn partition(role_arn: &str) -> &str {
+    role_arn.split(':').nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws")
+}
+
+/// Reading the objects under the source's path, listing that path, asking where the bucket is, and reading the event queue
+/// where it has one; nothing else, whatever the role allows. Keys are left to the role: a session that may not decrypt reads
+/// nothing that is encrypted by KMS.
+pub(crate) fn document(settings: &SourceSettings) -> Node {
+    let event_queue = queue_arn(settings);
+    policy::permissions(&Reach {
+        partition: partition(&settings.role_arn),
+        bucket: &settings.bucket,
+        path: &settings.path,
+        key: Key::Any,
+        event_queue: event_queue.as_deref(),
     })
+}
+
+/// Allows nothing: for sessions that should not come about.
+pub(crate) fn nothing() -> Node {
+    policy::nothing()
+}
+
+/// From `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`; none where the source has no queue, or one elsewhere.
+pub(crate) fn queue_arn(settings: &SourceSettings) -> Option<String> {
+    let (host, path) = settings.event_queue_url.strip_prefix("https://sqs.")?.split_once('/')?;
+    let (region, domain) = host.split_once('.')?;
+    let (account, name) = path.split_once('/')?;
+    // What is no plain name would mean more in a policy.
+    let plain =
+        is_word(region) && is_aws_account(account) && is_word(name.strip_suffix(".fifo").unwrap_or(name));
+    if !plain || !["amazonaws.com", "amazonaws.com.cn"].contains(&domain) {
+        return None;
+    }
+    Some(format!("arn:{}:sqs:{region}:{account}:{name}", partition(&settings.role_arn)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{InvalidRows, OverwritePolicy, SchemaVersion};
+
+    fn settings() -> SourceSettings {
+        SourceSettings {
+            display_name: "x".into(),
+            dataset: "EVENTS".into(),
+            bucket: String::new(),
+            path: String::new(),
+            role_arn: String::new(),
+            region: String::new(),
+            endpoint_url: String::new(),
+            expected_bucket_owner: String::new(),
+            time_zone: String::new(),
+            schema: SchemaVersion { version: 1, json: "{}".into() },
+            invalid_rows: InvalidRows::RejectRow,
+            overwrite_policy: OverwritePolicy::Replace,
+            max_rejected: 0,
+            event_queue_url: String::new(),
+        }
+    }
 
     #[test]
-    fn a_session_is_narrowed_to_bucket_and_path() {
-        let policy = document("aws", "b", "exports/clicks");
-        assert_eq!(policy["Statement"][0]["Resource"], "arn:aws:s3:::b/exports/clicks/*");
-        assert_eq!(policy["Statement"][1]["Condition"]["StringLike"]["s3:prefix"][0], "exports/clicks/*");
-        assert_eq!(document("aws-cn", "b", "")["Statement"][0]["Resource"], "arn:aws-cn:s3:::b/*");
+    fn a_session_is_narrowed_to_what_the_source_needs() {
+        let settings = SourceSettings {
+            bucket: "b".into(),
+            path: "exports/clicks".into(),
+            role_arn: "arn:aws-us-gov:iam::111122223333:role/x".into(),
+            event_queue_url: "https://sqs.us-gov-west-1.amazonaws.com/111122223333/events".into(),
+            ..settings()
+        };
+        let policy = serde_json::to_value(document(&settings)).unwrap();
+        assert_eq!(policy["Statement"][0]["Resource"], "arn:aws-us-gov:s3:::b/exports/clicks/*");
+        assert_eq!(policy["Statement"][3]["Action"], "kms:Decrypt");
+        assert_eq!(
+            policy["Statement"][4]["Resource"],
+            "arn:aws-us-gov:sqs:us-gov-west-1:111122223333:events"
+        );
+        let without = SourceSettings { event_queue_url: String::new(), ..settings };
+        let policy = serde_json::to_value(document(&without)).unwrap();
+        assert_eq!(policy["Statement"].as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_queue_that_would_mean_more_in_a_policy_gets_no_rights() {
+        for url in [
+            "https://sqs.*.amazonaws.com/111122223333/events",
+            "https://sqs.eu-west-1.amazonaws.com/*/events",
+            "https://sqs.eu-west-1.amazonaws.com/111122223333/*",
+            "https://sqs.eu-west-1.amazonaws.com/111122223333/a/b",
+            "https://sqs.eu-west-1.example.com/111122223333/events",
+        ] {
+            assert_eq!(
+                queue_arn(&SourceSettings { event_queue_url: url.into(), ..settings() }),
+                None,
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_longest_path_leaves_it_within_what_sts_takes() {
+        let settings = SourceSettings {
+            bucket: "b".repeat(63),
+            path: "p".repeat(crate::validate::LONGEST_PATH),
+            role_arn: "arn:aws-us-gov:iam::111122223333:role/x".into(),
+            event_queue_url: format!(
+                "https://sqs.us-gov-west-1.amazonaws.com/111122223333/{}",
+                "q".repeat(80)
+            ),
+            ..settings()
+        };
+        let length = document(&settings).to_compact_json().chars().count();
+        assert!(length <= LONGEST, "{length}");
     }
 }

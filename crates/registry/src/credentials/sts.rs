@@ -1,4 +1,4 @@
-//! AssumeRole with the account's External ID and a session policy.
+//! AssumeRole, with or without an External ID, and always with a session policy.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,15 +10,27 @@ use aws_sdk_sts::Client;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 
-use super::{CredentialsError, session_policy};
+use super::CredentialsError;
 use crate::config::Config;
-use crate::store::Source;
+use crate::policy::Node;
+
+/// As short as AWS allows.
+const SHORTEST: Duration = Duration::from_secs(900);
 
 /// Cortex's own identity at STS.
 #[derive(Debug)]
 pub(crate) struct Sts {
     client: Client,
     session: Duration,
+}
+
+/// Who would be assumed, and how.
+pub(crate) struct Ask<'a> {
+    pub(crate) role_arn: &'a str,
+    /// For the customer's CloudTrail.
+    pub(crate) session_name: String,
+    pub(crate) external_id: Option<&'a str>,
+    pub(crate) policy: Node,
 }
 
 impl Sts {
@@ -46,27 +58,33 @@ impl Sts {
         Self { client: Client::from_conf(sts.build()), session: config.session_duration }
     }
 
-    /// A session at the source's role, narrowed to its bucket and path.
-    pub(crate) async fn assume(
-        &self,
-        source: &Source,
-        external_id: &str,
-    ) -> Result<Credentials, CredentialsError> {
-        let settings = &source.settings;
-        let partition = settings.role_arn.split(':').nth(1).unwrap_or("aws");
-        let policy = session_policy::document(partition, &settings.bucket, &settings.path);
-        let seconds = i32::try_from(self.session.as_secs()).unwrap_or(3600);
+    /// A session at the role.
+    pub(crate) async fn assume(&self, ask: &Ask<'_>) -> Result<Credentials, CredentialsError> {
+        self.assume_for(ask, self.session).await
+    }
+
+    /// Whether the role can be assumed so.
+    pub(crate) async fn is_assumable(&self, ask: &Ask<'_>) -> Result<bool, CredentialsError> {
+        match self.assume_for(ask, SHORTEST).await {
+            Ok(_) => Ok(true),
+            Err(CredentialsError::AssumeRole { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn assume_for(&self, ask: &Ask<'_>, lasting: Duration) -> Result<Credentials, CredentialsError> {
+        let seconds = i32::try_from(lasting.as_secs()).unwrap_or(3600);
         let response = self
             .client
             .assume_role()
-            .role_arn(&settings.role_arn)
-            .role_session_name(format!("cortex-{}", source.id))
-            .external_id(external_id)
-            .policy(policy.to_string())
+            .role_arn(ask.role_arn)
+            .role_session_name(&ask.session_name)
+            .set_external_id(ask.external_id.map(str::to_owned))
+            .policy(ask.policy.to_compact_json())
             .duration_seconds(seconds)
             .send()
             .await
-            .map_err(|error| refused(&settings.role_arn, &error))?;
+            .map_err(|error| refused(ask.role_arn, &error))?;
         let Some(session) = response.credentials else {
             return Err(CredentialsError::Unavailable("STS gave no credentials".to_owned()));
         };
@@ -81,20 +99,29 @@ impl Sts {
     }
 }
 
-/// What STS answered: the customer's to mend, or passing.
+/// What STS answered: the customer's to mend, the operator's, or passing.
 fn refused<E: ProvideErrorMetadata, R>(role_arn: &str, error: &SdkError<E, R>) -> CredentialsError {
-    match error.as_service_error() {
-        Some(service)
-            if !matches!(service.code(), Some("Throttling" | "InternalFailure" | "ServiceUnavailable")) =>
-        {
-            let code = service.code().unwrap_or("refused");
-            let message = service.message().unwrap_or_default();
-            CredentialsError::AssumeRole {
-                role_arn: role_arn.to_owned(),
-                reason: format!("{code}: {message}"),
-            }
-        }
-        Some(service) => CredentialsError::Unavailable(service.code().unwrap_or_default().to_owned()),
-        None => CredentialsError::Unavailable(error.to_string()),
+    let Some(service) = error.as_service_error() else {
+        return CredentialsError::Unavailable(error.to_string());
+    };
+    let code = service.code().unwrap_or("refused");
+    let reason = format!("{code}: {}", service.message().unwrap_or_default());
+    let role_arn = role_arn.to_owned();
+    match code {
+        "AccessDenied" | "AccessDeniedException" => CredentialsError::AssumeRole { role_arn, reason },
+        "Throttling"
+        | "ThrottlingException"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "RequestLimitExceeded" => CredentialsError::Unavailable(code.to_owned()),
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken" => CredentialsError::Platform(reason),
+        _ => CredentialsError::Sts { role_arn, reason },
     }
 }

@@ -6,6 +6,7 @@ mod datasets;
 mod days;
 mod deletions;
 mod files;
+mod looks;
 mod preview;
 mod registry;
 mod schemas;
@@ -28,6 +29,8 @@ use crate::credentials::Issuer;
 use crate::error::CallError;
 use crate::store::{AccountId, AuditEntry, PageRequest, Store};
 
+pub(crate) use looks::Looks;
+
 /// The answer of a call that streams.
 pub(crate) type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -43,6 +46,7 @@ pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) auth: Authenticator,
     pub(crate) issuer: Arc<Issuer>,
+    pub(crate) looks: Looks,
 }
 
 impl Service {

@@ -7,8 +7,7 @@ use crate::schema::schema_from_api;
 use crate::store::{SchemaVersion, Source};
 use crate::{convert, name};
 use api::registry::{
-    ListSourceSchemasRequest, ListSourceSchemasResponse, ProposeSourceSchemaRequest,
-    ProposeSourceSchemaResponse, SetSourceSchemaRequest, SetSourceSchemaResponse,
+    ListSourceSchemasRequest, ListSourceSchemasResponse, SetSourceSchemaRequest, SetSourceSchemaResponse,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -52,13 +51,6 @@ impl Service {
             create_time: Some(convert::timestamp(created)),
         };
         Ok(ListSourceSchemasResponse { schema_versions: versions.into_iter().rev().map(shown).collect() })
-    }
-
-    pub(super) async fn propose_source_schema(
-        &self,
-        _request: Request<ProposeSourceSchemaRequest>,
-    ) -> Result<ProposeSourceSchemaResponse, CallError> {
-        Err(CallError::Unimplemented)
     }
 }
 

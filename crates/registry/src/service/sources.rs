@@ -28,7 +28,8 @@ impl Service {
             return Err(CallError::invalid("source", "must be set"));
         };
         let settings = validate::source(&self.config, &sent, request.static_keys.is_some())?;
-        let sealed_keys = request.static_keys.map(|keys| self.sealed(keys)).transpose()?;
+        let id = SourceId::from(Uuid::new_v4().to_string());
+        let sealed_keys = request.static_keys.map(|keys| self.sealed(&id, keys)).transpose()?;
         if self.store.count_sources(&account).await? >= u64::from(self.config.max_sources) {
             return Err(CallError::Quota {
                 what: "sources",
@@ -37,7 +38,7 @@ impl Service {
             });
         }
         let new = NewSource {
-            id: SourceId::from(Uuid::new_v4().to_string()),
+            id,
             account: account.clone(),
             settings,
             sealed_keys,
@@ -90,11 +91,18 @@ impl Service {
         let (account, id) = name::source("name", &request.get_ref().name)?;
         let actor = self.auth.account(&request, &account).await?;
         let source = self.store.get_source(&account, &id).await?;
-        if let Err(error) = self.test_connection(&source).await {
-            let detail = json!({ "refused": error.to_string() });
-            self.audit(&actor, &account, "source.activate", &request.get_ref().name, detail).await?;
-            return Err(error);
-        }
+        let tested = match self.test_connection(&source).await {
+            Ok(tested) => tested,
+            Err(error) => {
+                let detail = json!({ "refused": error.to_string() });
+                self.audit(&actor, &account, "source.activate", &request.get_ref().name, detail).await?;
+                return Err(error);
+            }
+        };
+        let source = match tested.region {
+            Some(region) => self.in_region(&source, region).await?,
+            None => source,
+        };
         let source = self.set_state(&actor, source, SourceState::Active, "source.activate").await?;
         Ok(ActivateSourceResponse { source: self.shown(source) })
     }
@@ -179,7 +187,7 @@ impl Service {
         let merged = merge::update(self.shown(source.clone()).unwrap_or_default(), sent, &paths)?;
         let settings = validate::source(&self.config, &merged, has_keys || wants_keys)?;
         let settings = SourceSettings { schema, ..settings };
-        let sealed = request.static_keys.map(|keys| self.sealed(keys)).transpose()?;
+        let sealed = request.static_keys.map(|keys| self.sealed(&id, keys)).transpose()?;
         if settings == source.settings && sealed.is_none() {
             return Ok(UpdateSourceResponse { source: self.shown(source) });
         }
@@ -191,15 +199,29 @@ impl Service {
         Ok(UpdateSourceResponse { source: self.shown(changed) })
     }
 
-    fn sealed(&self, keys: api::registry::StaticKeys) -> Result<SealedKeys, CallError> {
+    fn sealed(&self, id: &SourceId, keys: api::registry::StaticKeys) -> Result<SealedKeys, CallError> {
         let keys =
             StaticKeys { access_key_id: keys.access_key_id, secret_access_key: keys.secret_access_key };
-        let sealed = self.issuer.seal(&keys);
+        let sealed = self.issuer.seal(id, &keys);
         sealed.ok_or_else(|| CallError::invalid("static_keys", "they cannot be sealed here"))
     }
 }
 
 impl Service {
+    /// The source with the region where its bucket was found.
+    async fn in_region(&self, source: &Source, region: String) -> Result<Source, CallError> {
+        let settings = SourceSettings { region, ..source.settings.clone() };
+        let changed = self.store.update_source(
+            &source.account,
+            &source.id,
+            source.revision,
+            &settings,
+            None,
+            Timestamp::now(),
+        );
+        Ok(changed.await?)
+    }
+
     async fn set_state(
         &self,
         actor: &str,

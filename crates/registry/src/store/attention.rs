@@ -244,7 +244,8 @@ impl Store {
 /// The last file of each source that ended in these messages: why it could not be read, where that was for want of access.
 fn ended_files(messages: &[FileProgress]) -> BTreeMap<&str, Option<&records::queue::FileError>> {
     let mut ended = BTreeMap::new();
-    for message in messages {
+    // PostgreSQL has no text with a NUL in it; no source is called so.
+    for message in messages.iter().filter(|message| !message.source_id.contains('\0')) {
         let access = message.error.as_ref().filter(|error| is_access(&error.code));
         // A file that changed while it was read says nothing of access.
         if access.is_some() || !matches!(message.outcome(), Outcome::Unspecified | Outcome::Superseded) {

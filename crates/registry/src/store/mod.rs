@@ -45,6 +45,7 @@ mod reprocess;
 mod row;
 mod samples;
 mod scans;
+mod sealed;
 mod sources;
 mod tokens;
 

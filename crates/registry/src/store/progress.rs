@@ -61,12 +61,12 @@ pub enum Applied {
 impl Store {
     /// Applies progress messages to the ledger, samples and daily statistics, and moves the reader's position, all in one
     /// transaction, and only where the stored position still equals `next_offset_before`.
-    pub async fn apply_progress(&self, batch: &ProgressBatch<'_>) -> Result<Applied> {
+    pub async fn apply_progress(&self, batch: &ProgressBatch<'_>, now: Timestamp) -> Result<Applied> {
         let mut tx = self.begin().await?;
         if let Some(next_offset) = move_position(&mut tx, batch).await? {
             return Ok(Applied::Conflict { next_offset });
         }
-        self.note_reading(&mut tx, batch.messages, Timestamp::now()).await?;
+        self.note_reading(&mut tx, batch.messages, now).await?;
         let wanted: BTreeSet<_> = batch.messages.iter().filter_map(name).collect();
         let mut change = Change::default();
         if !wanted.is_empty() {

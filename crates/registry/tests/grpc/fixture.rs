@@ -1,6 +1,7 @@
 //! A running registry with what it needs around it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use api::registry::{
 };
 use queue::embedded::EmbeddedQueue;
 use queue::{Queue, TopicSpec};
-use registry::{Config, RegistryError, Secret, Server};
-use sandbox::{Grant, Identity, Principal, Role, Roles, Sandbox, Trust};
+use registry::{Config, RegistryError, Secret, Server, ServerTls};
+use sandbox::{Grant, Identity, Objects, Principal, Role, Roles, Sandbox, Trust};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +24,32 @@ pub(crate) const ROLE: &str = "arn:aws:iam::111122223333:role/customer";
 pub(crate) const BUCKET: &str = "customer-bucket";
 const PLATFORM: &str = "arn:aws:iam::999988887777:user/platform";
 
+/// The account of the customer's role, who owns its buckets.
+pub(crate) const CUSTOMER: &str = "111122223333";
+pub(crate) const PLATFORM_ACCOUNT: &str = "999988887777";
+
+/// What a test would have otherwise.
+pub(crate) struct Around {
+    /// Who owns all buckets.
+    pub(crate) owner: &'static str,
+    /// Where all buckets are; anywhere where none is set.
+    pub(crate) region: Option<&'static str>,
+    /// More settings of the registry, with the endpoint of S3.
+    pub(crate) configure: Box<dyn FnOnce(&mut Config, &str) + Send>,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self { owner: CUSTOMER, region: None, configure: Box::new(|_, _| {}) }
+    }
+}
+
 pub(crate) struct Fixture {
     pub(crate) address: String,
     pub(crate) roles: Roles,
+    pub(crate) objects: Objects,
+    /// The folder that holds the buckets.
+    pub(crate) root: PathBuf,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) s3: String,
     pub(crate) shutdown: CancellationToken,
@@ -42,6 +66,16 @@ impl Drop for Fixture {
 
 impl Fixture {
     pub(crate) async fn start() -> Self {
+        Self::start_around(Around::default()).await
+    }
+
+    /// With TLS where it is given.
+    pub(crate) async fn start_with(tls: Option<ServerTls>) -> Self {
+        Self::start_around(Around { configure: Box::new(|config, _| config.tls = tls), ..Around::default() })
+            .await
+    }
+
+    pub(crate) async fn start_around(around: Around) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("s3").join(BUCKET).join("events/2026-11-23");
         std::fs::create_dir_all(&folder).unwrap();
@@ -50,17 +84,19 @@ impl Fixture {
             access_key_id: "AKIAPLATFORM".into(),
             secret_access_key: "platform-secret-never-shown".into(),
             arn: PLATFORM.into(),
-            account_id: "999988887777".into(),
+            account_id: PLATFORM_ACCOUNT.into(),
         };
         let shutdown = CancellationToken::new();
         let sandbox = Sandbox::bind(sandbox::Config {
             identities: vec![platform.clone()],
+            owner_keys: Some(owner(around.owner)),
+            region: around.region.map(str::to_owned),
             settle: Duration::ZERO,
             ..sandbox::Config::new(dir.path().join("s3"))
         })
         .await
         .unwrap();
-        let (s3, roles) = (sandbox.endpoint_url(), sandbox.roles());
+        let (s3, roles, objects) = (sandbox.endpoint_url(), sandbox.roles(), sandbox.objects());
         tokio::spawn(sandbox.run(shutdown.clone()));
 
         let path = dir.path().join("queue.db");
@@ -75,15 +111,19 @@ impl Fixture {
         let database = format!("sqlite://{}?mode=rwc", dir.path().join("registry.db").display());
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut config = Config::new(listen, Secret::new(database), Secret::new(ADMIN), Secret::new(WORKER));
+        config.platform.account_id = PLATFORM_ACCOUNT.to_owned();
         config.platform.sts_endpoint = Some(s3.clone());
         config.platform.s3_endpoint = Some(s3.clone());
         config.platform.keys = Some((platform.access_key_id, Secret::new(platform.secret_access_key)));
+        (around.configure)(&mut config, &s3);
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let shown = format!("{config:?}");
         assert!(![ADMIN, WORKER, "platform-secret"].iter().any(|secret| shown.contains(secret)), "{shown}");
         let server = Server::bind(config, queue.clone()).await.unwrap();
-        let address = format!("http://{}", server.local_addr());
+        let address = format!("{scheme}://{}", server.local_addr());
         let running = Some(tokio::spawn(server.run(shutdown.clone())));
-        Self { address, roles, queue, s3, shutdown, running, _dir: dir }
+        let root = dir.path().join("s3");
+        Self { address, roles, objects, root, queue, s3, shutdown, running, _dir: dir }
     }
 
     pub(crate) fn as_admin(&self) -> Registry {
@@ -121,12 +161,20 @@ impl Fixture {
         });
     }
 
+    /// Puts a file into the customer's bucket.
+    pub(crate) fn put(&self, key: &str, content: impl AsRef<[u8]>) {
+        let path = self.root.join(BUCKET).join(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
     pub(crate) async fn draft(&self, account: &Account) -> Source {
-        let request = CreateSourceRequest {
-            parent: account.name.clone(),
-            source: Some(source()),
-            ..Default::default()
-        };
+        self.draft_of(account, source()).await
+    }
+
+    pub(crate) async fn draft_of(&self, account: &Account, source: Source) -> Source {
+        let request =
+            CreateSourceRequest { parent: account.name.clone(), source: Some(source), ..Default::default() };
         self.as_admin().create_source(request).await.unwrap().into_inner().source.unwrap()
     }
 
@@ -138,6 +186,16 @@ impl Fixture {
         let request = ActivateSourceRequest { name: source.name };
         let live = self.as_admin().activate_source(request).await.unwrap().into_inner().source.unwrap();
         (account, live)
+    }
+}
+
+/// Whoever owns the buckets.
+pub(crate) fn owner(account: &str) -> Identity {
+    Identity {
+        access_key_id: "AKIAOWNER".into(),
+        secret_access_key: "owner-secret-never-shown".into(),
+        arn: format!("arn:aws:iam::{account}:user/owner"),
+        account_id: account.into(),
     }
 }
 

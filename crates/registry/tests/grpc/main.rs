@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
+mod connection;
 mod control_plane;
 mod fixture;
+mod preview;
 mod progress;
 mod role;
+mod setup;
+mod tls;
 mod worker;

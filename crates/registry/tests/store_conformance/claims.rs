@@ -122,7 +122,7 @@ pub(crate) async fn a_finished_generation_is_not_read_again(store: &Store) -> Re
         next_offset_after: 1,
         messages: &messages,
     };
-    store.apply_progress(&batch).await?;
+    store.apply_progress(&batch, at(1000)).await?;
     let claims = [claim(&token.source, &object, 1, 0), claim(&token.source, &object, 1, 5)];
     assert_eq!(decide(store, &claims).await?, [Decision::Finished; 2]);
     Ok(())

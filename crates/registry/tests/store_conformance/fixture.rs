@@ -7,8 +7,8 @@ use jiff::{Timestamp, civil::Date};
 use ledger::{FileId, attempt::Asking, claim::QueuePosition};
 use records::queue::{Counters, FileProgress, Outcome, SampleRow};
 use registry::store::{
-    Account, AccountId, Claim, File, InvalidRows, LeaseToken, ListedObject, NewSource, PageRequest,
-    SchemaVersion, Source, SourceId, SourceSettings, SourceState, Store,
+    Account, AccountId, Claim, Day, File, Filter, InvalidRows, LeaseToken, ListedObject, NewSource,
+    OverwritePolicy, PageRequest, SchemaVersion, Source, SourceId, SourceSettings, SourceState, Store,
 };
 
 pub(crate) const TTL: Duration = Duration::from_secs(60);
@@ -26,10 +26,12 @@ pub(crate) async fn account(store: &Store, id: &str) -> Result<AccountId> {
         id: id.into(),
         display_name: id.to_uppercase(),
         external_id: format!("external-{id}"),
+        previous_external_id: None,
+        previous_until: None,
+        deletions_version: 0,
         created: at(0),
     };
-    store.create_account(&account).await?;
-    Ok(account.id)
+    Ok(store.create_account(&account, None).await?.id)
 }
 
 pub(crate) fn draft(account: &AccountId, request: Option<&str>) -> NewSource {
@@ -48,6 +50,9 @@ pub(crate) fn draft(account: &AccountId, request: Option<&str>) -> NewSource {
             time_zone: "Europe/Berlin".to_owned(),
             schema: SchemaVersion { version: 1, json: r#"{"columns":[]}"#.to_owned() },
             invalid_rows: InvalidRows::RejectFile,
+            overwrite_policy: OverwritePolicy::Replace,
+            max_rejected: 250,
+            event_queue_url: String::new(),
         },
         sealed_keys: None,
         request_id: request.map(str::to_owned),
@@ -146,7 +151,12 @@ pub(crate) fn chunk(
 
 /// All files of a source, by one page.
 pub(crate) async fn files(store: &Store, account: &AccountId, source: &SourceId) -> Result<Vec<File>> {
-    Ok(store.list_files(account, source, &page(1000)).await?.items)
+    Ok(store.list_files(account, source, &Filter::default(), &page(1000)).await?.items)
+}
+
+/// All days of a source, newest first.
+pub(crate) async fn days(store: &Store, account: &AccountId, source: &SourceId) -> Result<Vec<Day>> {
+    Ok(store.list_days(account, source, Date::MIN, Date::MAX).await?)
 }
 
 pub(crate) fn page(size: u32) -> PageRequest {

@@ -7,8 +7,10 @@
 mod accounts;
 mod claims;
 mod database;
+mod events;
 mod files;
 mod fixture;
+mod health;
 mod objects;
 mod progress;
 mod scans;
@@ -44,7 +46,10 @@ macro_rules! on_both {
 on_both! {
     accounts {
         an_external_id_belongs_to_one_account
-        a_token_speaks_for_whom_it_was_made
+        a_token_speaks_for_whom_it_was_made_until_it_ends
+        a_repeated_request_gives_the_same_account
+        a_rotated_external_id_holds_for_a_while
+        a_deletion_list_knows_its_own_and_tells_that_it_changed
         paging_walks_all_accounts_oldest_first
         a_token_of_another_list_is_no_page_token
         the_audit_log_keeps_what_concerns_an_account
@@ -55,7 +60,9 @@ on_both! {
         a_source_without_an_account_is_refused
         a_source_is_seen_by_its_account_only
         a_change_on_a_stale_revision_is_refused
-        a_deleted_source_is_gone_and_its_keys_with_it
+        a_deleted_source_is_hidden_until_it_is_undeleted_or_purged
+        purging_takes_all_of_one_source_and_nothing_of_another
+        an_update_changes_the_settings_and_ends_a_running_scan
         every_version_of_a_schema_is_kept
         paging_walks_all_sources
     }
@@ -102,7 +109,22 @@ on_both! {
         the_newest_hundred_samples_are_kept
         days_sum_up_what_was_read
     }
+    health {
+        a_source_that_cannot_be_listed_needs_attention_and_is_tried_less_often
+        a_passing_failure_is_told_once_it_lasts
+        files_that_could_not_be_read_are_opened_again_once_one_can
+        what_is_missing_is_noted_until_something_comes
+    }
+    events {
+        an_event_queue_is_lent_to_one_scanner
+        an_event_opens_a_generation_and_makes_its_source_due
+        an_overwrite_does_what_its_policy_says
+    }
     files {
+        filters_let_through_what_they_say
+        dates_are_reprocessed_but_for_what_is_still_to_be_read
+        the_first_refused_rows_are_kept
+        a_backlog_tells_what_is_left_and_how_fast_it_goes
         paging_walks_all_files_newest_date_first
         a_file_at_rest_is_opened_again_on_request
         a_file_that_is_still_to_be_read_is_opened_again_only_where_it_is_stuck
