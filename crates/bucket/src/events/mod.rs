@@ -181,6 +181,7 @@ impl Events {
             .call(
                 |err| EventsError::from_credentials(err, queue()),
                 |err| matches!(err, EventsError::CredentialsRefused { .. }),
+                |reason| EventsError::Unavailable { queue: queue(), reason },
                 || {
                     let sent = send();
                     async move { sent.await.map_err(|err| EventsError::from_sdk(err, queue(), action)) }

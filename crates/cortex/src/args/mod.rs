@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use ledger::tolerance::Tolerance;
 
 mod client;
 mod source;
@@ -254,9 +255,30 @@ pub(crate) struct ValidateArgs {
     /// As for a source that rejects a file whole where one of its rows is invalid.
     #[arg(long)]
     pub reject_file: bool,
+    /// As for a source that rejects a file whole where more than so many percent of its rows are invalid: 0.01 to 100.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub max_rejected_percent: Option<u32>,
     /// Files, folders (with all that is below them), s3://BUCKET/KEY, or - for standard input.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+impl ValidateArgs {
+    /// What a source of these settings bears of invalid rows.
+    pub(crate) fn tolerance(&self) -> Tolerance {
+        Tolerance::new(self.reject_file, self.max_rejected_percent.unwrap_or_default())
+    }
+}
+
+/// A percentage of at most two decimals as hundredths of it, from 1 to 10,000.
+fn percent(text: &str) -> Result<u32, String> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_decimal = !whole.is_empty() && decimals.len() <= 2 && digits(whole) && digits(decimals);
+    let points = format!("{whole}{decimals:0<2}").parse().ok();
+    points.filter(|points| is_decimal && (1..=10_000).contains(points)).ok_or_else(|| {
+        "give a percentage from 0.01 to 100 with at most two decimals, or --reject-file".to_owned()
+    })
 }
 
 /// `cortex schema …`
