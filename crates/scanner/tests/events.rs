@@ -138,7 +138,7 @@ impl EventWorld {
             let mut reader = queue.reader(topic::OBJECTS, Start::Beginning).unwrap();
             let mut found = Vec::new();
             while !reader.at_end().unwrap() {
-                for message in reader.next(Duration::from_millis(100)).unwrap() {
+                while let Some(message) = reader.next(Duration::from_millis(100)).unwrap() {
                     let object = ObjectFound::decode(message.value.as_slice()).unwrap();
                     found.push((object.object_key, object.generation));
                 }
