@@ -193,6 +193,7 @@ impl System {
         let update = UpdateSourceRequest {
             source: Some(source),
             update_mask: Some(FieldMask { paths: vec!["event_queue_url".to_owned()] }),
+            ..Default::default()
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
