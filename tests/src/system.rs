@@ -7,6 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use api::client::{Registry, connect};
+use api::registry::{Source, UpdateSourceRequest};
+use prost_types::FieldMask;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -179,6 +182,24 @@ impl System {
         let name = made[0]["name"].as_str().context("a source's name")?.to_owned();
         self.ask(&["source", "activate", &name])?;
         Ok(name)
+    }
+}
+
+impl System {
+    /// Names a source's event queue; the empty URL takes it away.
+    pub fn event_queue(&self, source: &str, url: &str) -> Result<()> {
+        let token = std::fs::read_to_string(self.path("admin"))?;
+        let source = Source { name: source.to_owned(), event_queue_url: url.to_owned(), ..Source::default() };
+        let update = UpdateSourceRequest {
+            source: Some(source),
+            update_mask: Some(FieldMask { paths: vec!["event_queue_url".to_owned()] }),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut registry = Registry::new(connect(&self.registry_url, &token)?);
+            registry.update_source(update).await?;
+            Ok(())
+        })
     }
 }
 

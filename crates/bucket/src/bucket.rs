@@ -110,6 +110,7 @@ impl Bucket {
             .call(
                 |err| BucketError::from_credentials(err, self.place(key)),
                 |err| matches!(err, BucketError::CredentialsRefused { .. }),
+                |reason| BucketError::Unavailable { place: self.place(key), reason },
                 || {
                     let sent = send();
                     async move { sent.await.map_err(|err| BucketError::from_sdk(err, self.place(key), action)) }
@@ -166,7 +167,11 @@ impl Bucket {
             Ok(page) if page.objects.first().is_none_or(|object| object.key != key) => {
                 BucketError::NotFound { place: self.place(key) }
             }
-            Err(refused @ BucketError::CredentialsRefused { .. }) => refused,
+            Err(
+                refused @ (BucketError::CredentialsRefused { .. }
+                | BucketError::RoleNotAssumable { .. }
+                | BucketError::KeysNotOpened { .. }),
+            ) => refused,
             _ => err,
         }
     }

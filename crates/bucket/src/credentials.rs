@@ -114,6 +114,12 @@ impl Refused {
     }
 }
 
+/// True of a session that the registry issued: it replaces them every so often only, so that it may have no other one for
+/// some seconds. Static keys are never replaced.
+fn is_replaced_later(session: &Credentials) -> bool {
+    session.expiry().is_some() && session.get_property::<Refused>().is_some()
+}
+
 /// The session in use. The SDK's own cache cannot be told that S3 refused a session before its time, so it is off and
 /// this one stands in for it.
 #[derive(Debug, Clone)]
@@ -165,27 +171,33 @@ impl Session {
         Ok(credentials)
     }
 
-    /// Makes a call; where the session is refused, once more with a new one.
+    /// Makes a call; where the session is refused, once more with a new one. `not_yet` makes the error where the registry
+    /// still gives the one that was refused.
     pub(crate) async fn call<T, E, F>(
         &self,
         from_credentials: impl Fn(&CredentialsError) -> E,
         is_refused: impl Fn(&E) -> bool,
+        not_yet: impl Fn(String) -> E,
         send: impl Fn() -> F,
     ) -> Result<T, E>
     where
         E: std::error::Error,
         F: Future<Output = Result<T, E>>,
     {
-        let mut renewed = false;
+        let mut refused: Option<String> = None;
         loop {
             let session = self.current().await.map_err(|err| from_credentials(&err))?;
+            let access_key_id = session.access_key_id();
+            if refused.as_deref() == Some(access_key_id) && is_replaced_later(&session) {
+                return Err(not_yet("the session is refused, and the registry has no other one yet".to_owned()));
+            }
             let err = match send().await {
-                Err(err) if !renewed && is_refused(&err) => err,
+                Err(err) if refused.is_none() && is_refused(&err) => err,
                 answer => return answer,
             };
             tracing::info!(%err, "the session is refused, a new one is asked for");
-            self.refuse(session.access_key_id()).await;
-            renewed = true;
+            self.refuse(access_key_id).await;
+            refused = Some(access_key_id.to_owned());
         }
     }
 

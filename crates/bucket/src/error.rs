@@ -8,6 +8,11 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use tonic::Code;
+use tonic_types::StatusExt;
+
+/// Codes that the registry has for them, too.
+const ROLE_NOT_ASSUMABLE: &str = "role_not_assumable";
+const KEYS_NOT_OPENED: &str = "keys_not_opened";
 
 /// A bucket, or an object in it. Shown as `s3://bucket/key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +108,22 @@ pub enum BucketError {
         /// What the registry or S3 said.
         reason: String,
     },
+    /// The customer's role does not let the platform in (any more).
+    #[error("{place}: no session was issued: {reason}")]
+    RoleNotAssumable {
+        /// What was asked for.
+        place: Place,
+        /// What STS said to the registry.
+        reason: String,
+    },
+    /// The registry cannot open the source's static keys.
+    #[error("{place}: no keys were issued: {reason}")]
+    KeysNotOpened {
+        /// What was asked for.
+        place: Place,
+        /// What the registry said.
+        reason: String,
+    },
     /// S3, the registry or the network between is down or overloaded: the same call may succeed later.
     #[error("{place} cannot be reached for now: {reason}")]
     Unavailable {
@@ -139,6 +160,8 @@ impl BucketError {
             Self::NoSuchBucket { .. } => "no_such_bucket",
             Self::WrongRegion { .. } => "wrong_region",
             Self::CredentialsRefused { .. } => "credentials_refused",
+            Self::RoleNotAssumable { .. } => ROLE_NOT_ASSUMABLE,
+            Self::KeysNotOpened { .. } => KEYS_NOT_OPENED,
             Self::Unavailable { .. } => "storage_unavailable",
             Self::Other { .. } => "storage_error",
         }
@@ -162,6 +185,8 @@ impl BucketError {
             | Self::NoSuchBucket { place }
             | Self::WrongRegion { place, .. }
             | Self::CredentialsRefused { place, .. }
+            | Self::RoleNotAssumable { place, .. }
+            | Self::KeysNotOpened { place, .. }
             | Self::Unavailable { place, .. }
             | Self::Other { place, .. } => place,
         }
@@ -202,7 +227,10 @@ impl BucketError {
             Self::NoSuchBucket { .. } => "Check the bucket's name in the source.".into(),
             Self::WrongRegion { region: Some(region), .. } => format!("Set the source's region to {region}."),
             Self::WrongRegion { region: None, .. } => "Set the source's region to the bucket's.".into(),
-            Self::CredentialsRefused { .. } => {
+            Self::KeysNotOpened { .. } => {
+                "Give the source its keys again, or give the registry the sealing key that they were sealed with.".into()
+            }
+            Self::CredentialsRefused { .. } | Self::RoleNotAssumable { .. } => {
                 "Check that the role exists and that its trust policy names the platform's principal and the \
                  account's External ID."
                     .into()
@@ -247,8 +275,22 @@ impl BucketError {
 
     /// From the failure to get a session.
     pub(crate) fn from_credentials(err: &CredentialsError, place: Place) -> Self {
+        if let Some(status) = find::<tonic::Status>(err).filter(|status| !is_passing(status.code())) {
+            return Self::from_refused_issue(status, place);
+        }
         let (passing, reason) = from_registry(err);
         if passing { Self::Unavailable { place, reason } } else { Self::CredentialsRefused { place, reason } }
+    }
+
+    /// From the registry's word that there is no session; its code stands in the details.
+    fn from_refused_issue(status: &tonic::Status, place: Place) -> Self {
+        let reason = status.message().to_owned();
+        let info = status.get_details_error_info();
+        match info.as_ref().map(|info| info.reason.as_str()) {
+            Some(ROLE_NOT_ASSUMABLE) => Self::RoleNotAssumable { place, reason },
+            Some(KEYS_NOT_OPENED) => Self::KeysNotOpened { place, reason },
+            _ => Self::CredentialsRefused { place, reason },
+        }
     }
 }
 
@@ -269,7 +311,9 @@ impl From<BucketError> for io::Error {
             BucketError::AccessDenied { .. }
             | BucketError::KmsDenied { .. }
             | BucketError::OwnerMismatch { .. }
-            | BucketError::CredentialsRefused { .. } => io::ErrorKind::PermissionDenied,
+            | BucketError::CredentialsRefused { .. }
+            | BucketError::RoleNotAssumable { .. }
+            | BucketError::KeysNotOpened { .. } => io::ErrorKind::PermissionDenied,
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, err)
@@ -290,6 +334,9 @@ fn is_passing(code: Code) -> bool {
             | Code::Cancelled
             | Code::Unknown
             | Code::Internal
+            // A token that the registry does not take is the operator's to mend, and no file's fault.
+            | Code::Unauthenticated
+            | Code::PermissionDenied
     )
 }
 
@@ -491,5 +538,20 @@ mod tests {
             refused.to_string().ends_with("no valid credentials: the role cannot be assumed"),
             "{refused}"
         );
+        assert!(err(tonic::Status::unauthenticated("another token")).is_passing());
+    }
+
+    #[test]
+    fn the_registrys_own_code_is_kept() {
+        for code in ["role_not_assumable", "keys_not_opened"] {
+            let details = tonic_types::ErrorDetails::with_error_info(code, "registry.cortex", []);
+            let refused = |of| {
+                let status = tonic::Status::with_error_details(of, "no", details.clone());
+                BucketError::from_credentials(&CredentialsError::provider_error(status), place())
+            };
+            assert_eq!(refused(Code::FailedPrecondition).code(), code);
+            assert!(!refused(Code::FailedPrecondition).is_passing());
+            assert!(refused(Code::Unavailable).is_passing(), "whatever stands in the details");
+        }
     }
 }

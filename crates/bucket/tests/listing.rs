@@ -158,3 +158,16 @@ async fn a_session_is_asked_for_once_and_again_when_s3_refuses_it() {
     assert_ne!(world.registry.current_key(), first);
     assert_eq!(world.registry.asked(), 2);
 }
+
+#[tokio::test]
+async fn a_session_that_is_issued_again_after_s3_refused_it_is_waited_for() {
+    let world = World::start().await;
+    let bucket = world.bucket();
+    bucket.probe().await.unwrap();
+    world.sessions.expire_all();
+    world.registry.keep(true);
+    let err = bucket.probe().await.unwrap_err();
+    assert!(err.is_passing(), "{err}");
+    world.registry.keep(false);
+    bucket.probe().await.unwrap();
+}

@@ -40,11 +40,11 @@ fn every_code_of_a_row_is_told() {
     assert_eq!(told("Of a row"), set(codes));
 }
 
-#[test]
-fn every_code_of_a_file_is_told() {
+/// Everything that S3 and the registry can say of an object.
+fn of_s3() -> Vec<BucketError> {
     let place = Place { bucket: String::new(), key: String::new() };
     let reason = String::new;
-    let of_s3 = [
+    vec![
         BucketError::NotFound { place: place.clone() },
         BucketError::Changed { place: place.clone(), reason: reason() },
         BucketError::Altered { place: place.clone(), reason: reason() },
@@ -52,15 +52,36 @@ fn every_code_of_a_file_is_told() {
         BucketError::KmsDenied { place: place.clone(), reason: reason() },
         BucketError::Archived { place: place.clone() },
         BucketError::NoSuchBucket { place: place.clone() },
+        BucketError::OwnerMismatch { place: place.clone(), expected: String::new() },
         BucketError::WrongRegion { place: place.clone(), region: None },
         BucketError::CredentialsRefused { place: place.clone(), reason: reason() },
+        BucketError::RoleNotAssumable { place: place.clone(), reason: reason() },
+        BucketError::KeysNotOpened { place: place.clone(), reason: reason() },
         BucketError::Unavailable { place: place.clone(), reason: reason() },
         BucketError::Other { place, reason: reason() },
-    ];
-    let ours = ["missing_column", "no_valid_rows", "invalid_rows", "unavailable", "set_aside"];
-    let codes =
-        FileCode::ALL.iter().map(|code| code.as_str()).chain(of_s3.iter().map(BucketError::code)).chain(ours);
+    ]
+}
+
+#[test]
+fn every_code_of_a_file_is_told() {
+    let ours =
+        ["missing_column", "no_valid_rows", "invalid_rows", "too_many_rejected", "unavailable", "set_aside"];
+    let codes = FileCode::ALL
+        .iter()
+        .map(|code| code.as_str())
+        .chain(of_s3().into_iter().map(|error| error.code()))
+        .chain(ours);
     assert_eq!(told("Of a file"), set(codes));
+}
+
+#[test]
+fn want_of_access_ends_a_file_by_a_code_that_says_so() {
+    for error in of_s3() {
+        let code = error.code();
+        let is_setting = matches!(error, BucketError::NoSuchBucket { .. } | BucketError::WrongRegion { .. });
+        let is_denied = std::io::Error::from(error).kind() == std::io::ErrorKind::PermissionDenied;
+        assert_eq!(ledger::access::is_access(code), is_setting || is_denied, "{code}");
+    }
 }
 
 #[test]

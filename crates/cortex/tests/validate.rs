@@ -177,6 +177,54 @@ fn a_file_is_rejected_whole_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_file_is_rejected_whole_where_too_large_a_share_of_it_is_invalid() {
+    let folder = Folder::new();
+    // 2 of 8 rows, the last of them the last row: only the whole file tells.
+    let some = folder.put("some.csv", format!("{HEADER}{INVALID}{}{INVALID}", VALID.repeat(6)));
+    let with = |percent: &str| {
+        let limit = format!("--max-rejected-percent={percent}");
+        let output = validate(&["--dataset=events", "--json", &limit, &some]).output().unwrap();
+        (output.status.code(), reports(&output).remove(0))
+    };
+    for percent in ["25", "25.00", "99.5", "100"] {
+        let (status, found) = with(percent);
+        assert_eq!((status, &found["outcome"]), (Some(1), &json!("ACCEPTED_WITH_REJECTIONS")), "{percent}");
+        assert_eq!((&found["accepted"], &found["rejected"]), (&json!(6), &json!(2)));
+    }
+    for percent in ["24.99", "0.01"] {
+        let (status, found) = with(percent);
+        assert_eq!((status, &found["outcome"]), (Some(2), &json!("REJECTED")), "{percent}");
+        assert_eq!(found["error"]["code"], "too_many_rejected");
+        assert_eq!(
+            (&found["accepted"], &found["rejected"]),
+            (&json!(0), &json!(2)),
+            "all of it is looked at"
+        );
+    }
+    let (_, found) = with("24.99");
+    assert_eq!(
+        found["error"]["reason"],
+        "2 of 8 rows are invalid (25.00 %); the source takes at most 24.99 %"
+    );
+    let output =
+        validate(&["--dataset=events", "--max-rejected-percent=20", "--records=-", &some]).output().unwrap();
+    assert_eq!(stdout(&output), "", "no record of it");
+    let strict = ["--dataset=events", "--max-rejected-percent=50", "--reject-file", &some];
+    assert!(stdout(&validate(&strict).output().unwrap()).contains("invalid_rows: 2 of 8"));
+
+    let cut = folder.put("cut.jsonl.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+    let output =
+        validate(&["--dataset=events", "--json", "--max-rejected-percent=50", &cut]).output().unwrap();
+    assert_eq!(reports(&output)[0]["outcome"], "REJECTED");
+
+    for wrong in ["0", "0.001", "100.01", "-1", "5%", "", "1e1", ".5", "+5"] {
+        let limit = format!("--max-rejected-percent={wrong}");
+        let output = validate(&["--dataset=events", &limit, &some]).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{wrong}: {}", stdout(&output));
+    }
+}
+
+#[test]
 fn folders_are_read_to_their_ends_and_columns_compared_from_file_to_file() {
     let folder = Folder::new();
     folder.put("in/2025-11-22/a.csv", format!("{HEADER}{VALID}"));

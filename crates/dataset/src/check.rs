@@ -3,6 +3,7 @@
 use format::{Columns, Row, Values};
 
 use crate::bind::{self, HeaderFault};
+use crate::deleted::DeletedSubjects;
 use crate::names::{Bound, Found, Met, Names};
 use crate::refusal::Refusal;
 use crate::schema::{Column, Schema};
@@ -24,6 +25,8 @@ struct Target {
     dates_event: bool,
     /// One value a subject is due.
     single_valued: bool,
+    /// Its values are ids of people.
+    names_person: bool,
 }
 
 /// A schema bound to the columns of a file.
@@ -64,6 +67,7 @@ impl RowChecker {
                 field: kind.own(&column.name).map(|own| own.field),
                 dates_event: kind.own(&column.name).is_some_and(|own| own.required),
                 single_valued: kind.single_valued == Some(column.name.as_str()),
+                names_person: kind.people.contains(&column.name.as_str()),
                 timestamps: TimestampReader::new(
                     column.format.as_deref(),
                     column.time_zone.as_deref().unwrap_or(time_zone),
@@ -119,6 +123,25 @@ impl RowChecker {
     /// The subject of the row just accepted: its user, item or original id.
     pub fn key(&self) -> &[u8] {
         &self.key
+    }
+
+    /// Whether the row that was just looked at is of a person on the list, be it valid or not: one that is refused for
+    /// another reason would be kept with its text.
+    pub(crate) fn is_deleted(&self, row: &Row<'_>, deleted: &DeletedSubjects) -> bool {
+        let is_listed = |target: usize, raw: Raw<'_>| {
+            self.targets[target].names_person
+                && raw.scalar().is_some_and(|subject| deleted.contains(subject.as_bytes()))
+        };
+        match row.values {
+            Values::Fields(fields) => (0..self.bound.len().min(fields.len())).any(|index| {
+                let Bound::Schema(target) = self.bound[index] else { return false };
+                is_listed(target, Raw::Text(fields.get(index)))
+            }),
+            Values::Named(values) => self.row.iter().zip(values).any(|(found, (_, value))| {
+                let Bound::Schema(target) = found.bound else { return false };
+                (found.exact || !self.exact[target]) && is_listed(target, Raw::Json(value))
+            }),
+        }
     }
 
     /// The name of a column of the schema.

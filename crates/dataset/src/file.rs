@@ -1,12 +1,14 @@
 //! A file's rows checked one by one, counted, and watched for what is odd: what the parser and `cortex validate` share.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use format::{Columns, Item, Place};
 use records::queue::Counters;
 
 use crate::bind::HeaderFault;
 use crate::check::RowChecker;
+use crate::deleted::DeletedSubjects;
 use crate::refusal::Refusal;
 use crate::schema::Schema;
 use crate::warning::{Warning, WarningCode, Watch};
@@ -28,6 +30,8 @@ pub struct FileFacts {
     pub last_columns: Vec<String>,
     /// The most bytes that a record and its key may have together, so that the queue takes them; none: any.
     pub most_bytes: Option<usize>,
+    /// The people of whom nothing is to be kept; none where there are none.
+    pub deleted: Option<Arc<DeletedSubjects>>,
 }
 
 /// What became of an item of a file.
@@ -51,7 +55,7 @@ pub struct RefusedRow<'a> {
     pub at: Place,
     /// Why.
     pub refusal: Refusal,
-    /// As it stands in the file.
+    /// As it stands in the file; empty where it is of a deleted subject.
     pub raw: &'a [u8],
     /// True where `raw` was cut.
     pub raw_truncated: bool,
@@ -159,14 +163,16 @@ impl FileChecker {
             rows.check_watched(row, out, &mut self.watch).and_then(|()| match self.facts.most_bytes {
                 Some(most) if out.len() + rows.key().len() > most => {
                     let bytes = out.len() + rows.key().len();
-                    out.truncate(envelope);
                     Err(Refusal::record_too_large(bytes, most))
                 }
                 _ => Ok(()),
             });
+        let is_deleted = self.facts.deleted.as_ref().is_some_and(|list| rows.is_deleted(row, list));
+        let checked = if is_deleted { Err(Refusal::subject_deleted()) } else { checked };
         if let Err(refusal) = checked {
+            out.truncate(envelope);
             self.count_refusal(refusal.code);
-            let (at, raw) = (row.at, row.raw);
+            let (at, raw) = (row.at, if is_deleted { &[] } else { row.raw });
             return Ok(Checked::Refused(RefusedRow { at, refusal, raw, raw_truncated: false }));
         }
         let Some(rows) = &self.rows else { return Err(headless()) };

@@ -42,6 +42,8 @@ pub struct DatasetKind {
     pub needs_another_column: bool,
     /// A column that has one value for each subject of a file; another one is warned of.
     pub single_valued: Option<&'static str>,
+    /// The columns whose values are ids of people: a row is refused where one of them is on its account's deletion list.
+    pub people: &'static [&'static str],
 }
 
 type Aliases = &'static [&'static str];
@@ -92,6 +94,7 @@ static EVENTS: DatasetKind = DatasetKind {
     ],
     needs_another_column: false,
     single_valued: None,
+    people: &["user_id"],
 };
 
 static ATTRIBUTES: DatasetKind = DatasetKind {
@@ -119,6 +122,7 @@ static ATTRIBUTES: DatasetKind = DatasetKind {
     ],
     needs_another_column: true,
     single_valued: None,
+    people: &["user_id"],
 };
 
 static ITEMS: DatasetKind = DatasetKind {
@@ -137,6 +141,7 @@ static ITEMS: DatasetKind = DatasetKind {
     ))],
     needs_another_column: true,
     single_valued: None,
+    people: &[],
 };
 
 static ID_MAPPINGS: DatasetKind = DatasetKind {
@@ -164,6 +169,7 @@ static ID_MAPPINGS: DatasetKind = DatasetKind {
     ],
     needs_another_column: false,
     single_valued: Some("mapped_id"),
+    people: &["original_id", "mapped_id"],
 };
 
 impl DatasetKind {

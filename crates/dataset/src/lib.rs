@@ -3,6 +3,7 @@
 mod bind;
 mod check;
 mod compatibility;
+mod deleted;
 mod envelope;
 mod file;
 mod kind;
@@ -22,6 +23,7 @@ mod wire;
 pub use bind::HeaderFault;
 pub use check::RowChecker;
 pub use compatibility::BreakingChange;
+pub use deleted::{DeletedSubjects, SubjectHash, subject_hash};
 pub use envelope::{EnvelopeConst, EnvelopeWriter};
 pub use file::{Checked, FileChecker, FileFacts, RefusedRow};
 pub use kind::{DatasetKind, OwnColumn};

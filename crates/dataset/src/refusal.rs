@@ -25,7 +25,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Every code of a row that does not fit its schema.
-    pub const CODES: [&str; 7] = [
+    pub const CODES: [&str; 8] = [
         "missing_value",
         "invalid_type",
         "timestamp_out_of_range",
@@ -33,7 +33,21 @@ impl Refusal {
         "unexpected_column",
         "malformed_row",
         "row_too_large",
+        Self::SUBJECT_DELETED,
     ];
+
+    /// The code of a row of a person on the account's deletion list. It is refused, and not invalid.
+    pub const SUBJECT_DELETED: &str = "subject_deleted";
+
+    /// A row of a person on the account's deletion list; does not tell of whom.
+    pub(crate) fn subject_deleted() -> Self {
+        Self {
+            code: Self::SUBJECT_DELETED,
+            column: String::new(),
+            reason: "the row is of a subject on the account's deletion list".to_owned(),
+            advice: "nothing, if the deletion is meant; else take the subject off the list",
+        }
+    }
 
     /// A column that the schema does not name, where it rejects such columns.
     pub(crate) fn unexpected(name: &str) -> Self {

@@ -65,7 +65,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The text of a scalar.
-    fn scalar(self) -> Option<&'a str> {
+    pub(crate) fn scalar(self) -> Option<&'a str> {
         match self {
             Raw::Text(text) => Some(text),
             Raw::Json(JsonValue::String(text) | JsonValue::Number(text)) => Some(text),

@@ -11,7 +11,7 @@ pub const CODES: [&str; 8] = [
     "kms_denied",
     "no_such_bucket",
     "wrong_region",
-    "wrong_owner",
+    "owner_mismatch",
 ];
 
 /// True for one of [`CODES`].

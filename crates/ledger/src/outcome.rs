@@ -2,6 +2,8 @@
 
 use records::queue::{Counters, FileError, Outcome};
 
+use crate::tolerance::{self, Tolerance};
+
 /// The code of a file that did not come as its object is stored, and of which rows were published: the generation is
 /// superseded by the next, which reads the object again.
 pub const OBJECT_ALTERED: &str = "object_altered";
@@ -45,28 +47,41 @@ pub fn decide(end: End, totals: &Counters) -> Outcome {
 ///
 /// ```
 /// use ledger::outcome::nothing_accepted;
+/// use ledger::tolerance::Tolerance;
 /// use records::queue::Counters;
-/// let code = |rows, accepted, rejected| {
+/// let code = |rows, accepted, rejected, tolerance| {
 ///     let totals = Counters { rows, accepted, rejected, ..Default::default() };
-///     nothing_accepted(&totals).map(|error| error.code)
+///     nothing_accepted(&totals, tolerance).map(|error| error.code)
 /// };
-/// assert_eq!(code(5, 4, 1), None);
-/// assert_eq!(code(5, 0, 5).as_deref(), Some("no_valid_rows"));
-/// // Valid rows that are withheld: the source rejects invalid files whole.
-/// assert_eq!(code(5, 0, 1).as_deref(), Some("invalid_rows"));
+/// assert_eq!(code(5, 4, 1, Tolerance::Any), None);
+/// assert_eq!(code(5, 0, 5, Tolerance::Any).as_deref(), Some("no_valid_rows"));
+/// // Valid rows that are withheld: the source rejects such files whole.
+/// assert_eq!(code(5, 0, 1, Tolerance::None).as_deref(), Some("invalid_rows"));
+/// assert_eq!(code(5, 0, 1, Tolerance::new(false, 1_000)).as_deref(), Some("too_many_rejected"));
 /// ```
-pub fn nothing_accepted(totals: &Counters) -> Option<FileError> {
+pub fn nothing_accepted(totals: &Counters, tolerance: Tolerance) -> Option<FileError> {
     if totals.accepted > 0 {
         return None;
     }
-    let (code, reason) = if totals.rows == 0 {
-        ("no_valid_rows", "the file has columns, but no row".to_owned())
-    } else if totals.rows > totals.rejected {
-        let counts = format!("{} of {} rows are invalid", totals.rejected, totals.rows);
-        ("invalid_rows", format!("{counts}, and the source rejects such files whole"))
-    } else {
-        ("no_valid_rows", "no row of the file is valid".to_owned())
+    let invalid = tolerance::invalid(totals);
+    let counts = format!("{invalid} of {} rows are invalid", totals.rows);
+    let (code, reason) = match tolerance {
+        _ if totals.rows == 0 => ("no_valid_rows", "the file has columns, but no row".to_owned()),
+        _ if invalid == 0 && totals.rejected == totals.rows => {
+            ("no_valid_rows", "every row of the file is of a deleted subject".to_owned())
+        }
+        _ if totals.rejected == totals.rows => ("no_valid_rows", "no row of the file is valid".to_owned()),
+        // The source may have changed since the file began.
+        Tolerance::Share(most) if tolerance.is_exceeded_by(totals) => {
+            let share = tolerance::share(totals);
+            ("too_many_rejected", format!("{counts} ({share}); the source takes at most {most}"))
+        }
+        _ => ("invalid_rows", format!("{counts}, and the source rejects such files whole")),
     };
-    let advice = "look at the rejected rows' reasons, mend the file and upload it again under the same key";
+    let advice = if invalid == 0 && totals.rows > 0 {
+        "nothing, if the deletions are meant"
+    } else {
+        "look at the rejected rows' reasons, mend the file and upload it again under the same key"
+    };
     Some(FileError { code: code.into(), reason, advice: advice.into(), position: 0 })
 }

@@ -3,6 +3,7 @@
 use api::worker::{Claim, ClaimDecision, ClaimFilesRequest, SourceWork};
 use ledger::FileId;
 use ledger::resume::{self, Resume};
+use ledger::tolerance::Tolerance;
 use prost::Message;
 use queue::Incoming;
 use records::queue::{Checkpoint, ObjectFound};
@@ -18,6 +19,13 @@ pub(crate) struct Claimed {
     pub(crate) source: SourceWork,
     /// The generation whose records this one's take the place of; 0 where none.
     pub(crate) replaces_generation: u32,
+}
+
+impl Claimed {
+    /// What its source bears of invalid rows.
+    pub(crate) fn tolerance(&self) -> Tolerance {
+        Tolerance::new(self.source.reject_file, self.source.max_rejected_basis_points)
+    }
 }
 
 /// What a message on the objects topic is.

@@ -1,15 +1,18 @@
 //! What is known of the file in hand: its counters, its envelope, its samples, and how its rows become messages.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataset::{
-    Checked, DatasetKind, EnvelopeConst, EnvelopeWriter, FileChecker, FileFacts, HeaderFault, RefusedRow,
-    Schema, Warning,
+    Checked, DatasetKind, DeletedSubjects, EnvelopeConst, EnvelopeWriter, FileChecker, FileFacts,
+    HeaderFault, Schema, Warning,
 };
 use format::{BadRow, Item, Place, Row};
 use prost::{Message, Name};
 use queue::{Lane, Outgoing};
-use records::queue::{Checkpoint, Counters, FileError, FileProgress, FileWarning, Outcome, SampleRow};
+use records::queue::{
+    Checkpoint, Counters, FileError, FileProgress, FileWarning, Outcome, RefusedRow, SampleRow,
+};
 use records::topic::{
     CONTENT_TYPE_PROTOBUF, HEADER_CONTENT_TYPE, HEADER_MESSAGE, HEADER_TRACEPARENT, REJECTED_ROWS,
 };
@@ -17,13 +20,12 @@ use records::v1::RejectedRow;
 
 use crate::claim::Claimed;
 use crate::fault::Ended;
+use crate::refused::{SHOWN_A_CHUNK, refused, shown};
 
 /// Accepted rows of a chunk that go with its progress, for the source's snapshot.
 const SAMPLES_A_CHUNK: usize = 5;
 /// The largest record that goes as a sample: progress messages stay small.
 const SAMPLE_BYTES: usize = 16 << 10;
-/// What a rejected row holds of the raw row, in bytes.
-const RAW_BYTES: usize = 16 << 10;
 
 /// What is published of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +42,11 @@ pub(crate) struct FileRun {
     pub(crate) mode: Mode,
     checker: FileChecker,
     kind: &'static DatasetKind,
+    schema: Schema,
     envelope: EnvelopeWriter,
     chunk: u32,
     samples: Vec<SampleRow>,
+    refusals: Vec<RefusedRow>,
     traceparent: Vec<u8>,
     record: Vec<u8>,
     key: Vec<u8>,
@@ -59,7 +63,7 @@ impl FileRun {
         checkpoint: Option<&Checkpoint>,
         traceparent: Vec<u8>,
         worker_id: &str,
-        most_bytes: usize,
+        facts: FileFacts,
     ) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let object = &claimed.object;
@@ -77,18 +81,19 @@ impl FileRun {
         let mut key = claimed.object.account_id.clone().into_bytes();
         key.push(b'/');
         let kind = schema.dataset();
-        let facts = facts(&claimed, most_bytes);
         let checker = match checkpoint {
-            None => FileChecker::new(schema, facts),
-            Some(at) => FileChecker::resume(schema, facts, at.totals.clone().unwrap_or_default()),
+            None => FileChecker::new(schema.clone(), facts),
+            Some(at) => FileChecker::resume(schema.clone(), facts, at.totals.clone().unwrap_or_default()),
         };
         Self {
             kind,
+            schema,
             mode,
             checker,
             envelope,
             chunk: checkpoint.map_or(0, |at| at.chunk),
             samples: Vec::new(),
+            refusals: Vec::new(),
             traceparent,
             record: Vec::with_capacity(1024),
             key_prefix: key.len(),
@@ -130,6 +135,9 @@ impl FileRun {
                 }
             }
             Ok(Checked::Refused(row)) => {
+                if self.refusals.len() < SHOWN_A_CHUNK {
+                    self.refusals.push(shown(&row, &self.schema));
+                }
                 // Protobuf messages concatenate: the envelope stands already, the rest follows.
                 self.record.extend_from_slice(&refused(row).encode_to_vec());
                 let object = &self.claimed.object;
@@ -168,6 +176,11 @@ impl FileRun {
         totals
     }
 
+    /// A warning as people see it who look at the ledger.
+    fn shown(&self, one: &Warning) -> FileWarning {
+        FileWarning { reason: self.schema.shown_warning(one).into_owned(), ..warning(one) }
+    }
+
     /// Publishes the progress of the chunk that ends here. Gives the chunk's number.
     pub(crate) fn progress(
         &mut self,
@@ -195,8 +208,8 @@ impl FileRun {
             samples: std::mem::take(&mut self.samples),
             committed_at: Some(SystemTime::now().into()),
             worker_id: self.worker_id.clone(),
-            warnings: self.checker.warnings().iter().map(warning).collect(),
-            refusals: Vec::new(),
+            warnings: self.checker.warnings().iter().map(|one| self.shown(one)).collect(),
+            refusals: std::mem::take(&mut self.refusals),
             columns,
         };
         lane.publish(Outgoing {
@@ -224,7 +237,11 @@ impl FileRun {
 
 /// What the checker must know of the file beside its bytes; `most_bytes` is what a message may have beside its headers and
 /// the account in its key.
-pub(crate) fn facts(claimed: &Claimed, most_bytes: usize) -> FileFacts {
+pub(crate) fn facts(
+    claimed: &Claimed,
+    most_bytes: usize,
+    deleted: Option<Arc<DeletedSubjects>>,
+) -> FileFacts {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     FileFacts {
         time_zone: claimed.source.time_zone.clone(),
@@ -232,20 +249,7 @@ pub(crate) fn facts(claimed: &Claimed, most_bytes: usize) -> FileFacts {
         folder_date: claimed.object.date.clone(),
         last_columns: claimed.source.last_columns.clone(),
         most_bytes: Some(most_bytes),
-    }
-}
-
-/// All of a refused row but its envelope.
-pub(crate) fn refused(row: RefusedRow<'_>) -> RejectedRow {
-    let cut = row.raw.len().min(RAW_BYTES);
-    RejectedRow {
-        envelope: None,
-        code: row.refusal.code.to_owned(),
-        column: row.refusal.column,
-        reason: row.refusal.reason,
-        advice: row.refusal.advice.to_owned(),
-        raw: row.raw[..cut].to_vec(),
-        raw_truncated: row.raw_truncated || cut < row.raw.len(),
+        deleted,
     }
 }
 

@@ -3,12 +3,14 @@
 mod chunk;
 mod claim;
 mod config;
+mod deletions;
 mod fault;
 mod file;
 mod open;
 mod pipe;
 mod probation;
 mod pulse;
+mod refused;
 mod run;
 mod survey;
 mod validate;

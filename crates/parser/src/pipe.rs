@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use api::client::Worker;
-use dataset::{FileChecker, Schema};
+use dataset::Schema;
 use format::{Compression, Item, Place, Rows};
 use ledger::checkpoint;
 use ledger::outcome::{self, End};
@@ -19,14 +19,15 @@ use tokio::runtime::Handle;
 use tracing::{info, info_span, warn};
 
 use crate::chunk::Chunk;
-use crate::claim::{Claimed, Received};
+use crate::claim::Received;
 use crate::config::{Config, most_bytes};
+use crate::deletions::Deletions;
 use crate::fault::{Ended, GaveUp, PipeError, read_failed, said};
 use crate::file::{FileRun, Mode, Reached, facts};
 use crate::open::Buckets;
 use crate::probation::{Probation, Turn};
 use crate::pulse::{Pulse, Pulses};
-use crate::survey::survey;
+use crate::survey::Surveyed;
 
 /// How long a lane waits for a message before it looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(200);
@@ -41,6 +42,7 @@ pub(crate) struct Pipe {
     pub(crate) registry: Worker,
     pub(crate) handle: Handle,
     pub(crate) buckets: Buckets,
+    pub(crate) deletions: Deletions,
     pub(crate) pulses: Pulses,
     pub(crate) probation: Probation,
     /// Names this process, which a restart does not keep.
@@ -64,8 +66,8 @@ enum RowsEnd {
 
 /// Failed tries at the message in hand, or at one that was before it in the chunk.
 #[derive(Default)]
-struct Tries {
-    object: u32,
+pub(crate) struct Tries {
+    pub(crate) object: u32,
     any: u32,
     /// The message that panicked last, and how often.
     panics: Option<(i64, u32)>,
@@ -83,10 +85,10 @@ impl Tries {
 }
 
 /// What a lane has beside its queue.
-struct Hand {
-    chunk: Chunk,
-    tries: Tries,
-    pulse: Arc<Pulse>,
+pub(crate) struct Hand {
+    pub(crate) chunk: Chunk,
+    pub(crate) tries: Tries,
+    pub(crate) pulse: Arc<Pulse>,
     /// Held from the first row of a file that attempts were lost on to its first commit.
     turn: Option<Turn>,
 }
@@ -225,17 +227,27 @@ impl Pipe {
         }
         let mut reached = Reached { position: at.position, ..Reached::default() };
         let gave_up = gave_up.map(|why| why.ended(&claimed, at.position));
-        let mode = match (&gave_up, from) {
-            (None, None) => self.mode(lane, hand, &claimed, &schema)?,
-            (_, Some(one)) if one.withheld => Some(Mode::Withhold),
-            _ => Some(Mode::Publish),
+        let deleted = match gave_up {
+            None => self.deleted(&claimed, &schema, &hand.pulse)?,
+            Some(_) => None,
         };
-        let Some(mode) = mode else { return Ok(Done::Revoked) };
-        let most_bytes = most_bytes(lane.max_message_bytes());
+        let facts = facts(&claimed, most_bytes(lane.max_message_bytes()), deleted);
+        let (mode, ended) = match (gave_up, from) {
+            (None, None) => match self.survey(lane, hand, &claimed, &schema, &facts)? {
+                Surveyed::Mode(mode) => (mode, None),
+                Surveyed::Ended(ended) => (Mode::Withhold, Some(ended)),
+                Surveyed::Stopped => return Ok(Done::Revoked),
+            },
+            (ended, Some(one)) if one.withheld => (Mode::Withhold, ended),
+            (ended, _) => (Mode::Publish, ended),
+        };
         let worker = &self.config.worker_id;
-        let mut file = FileRun::new(claimed, schema, mode, from, traceparent, worker, most_bytes);
-        let end = match gave_up {
-            Some(ended) => RowsEnd::File(ended),
+        let mut file = FileRun::new(claimed, schema, mode, from, traceparent, worker, facts);
+        let end = match ended {
+            Some(ended) => {
+                reached.found(&ended);
+                RowsEnd::File(ended)
+            }
             None => match self.open(&file.claimed, at, hand.tries.object == 0)? {
                 Ok(mut rows) => {
                     if rows.compression() != Compression::Zip {
@@ -256,38 +268,6 @@ impl Pipe {
         };
         self.end_file(lane, &mut hand.chunk, &mut file, incoming.offset, &reached, end, error)?;
         Ok(Done::Whole)
-    }
-
-    /// What is to be published of a file that begins; none where the partition is to be let go first.
-    fn mode(
-        &self,
-        lane: &mut dyn Lane,
-        hand: &mut Hand,
-        claimed: &Claimed,
-        schema: &Schema,
-    ) -> Result<Option<Mode>, PipeError> {
-        if !claimed.source.reject_file {
-            return Ok(Some(Mode::Publish));
-        }
-        let doubt = hand.tries.object == 0;
-        match self.open(claimed, Place::default(), doubt)? {
-            Ok(mut rows) => {
-                let mut checker =
-                    FileChecker::new(schema.clone(), facts(claimed, most_bytes(lane.max_message_bytes())));
-                survey(&mut checker, &mut rows, doubt, || {
-                    hand.pulse.beats();
-                    if lane.revoked() {
-                        return Ok(false);
-                    }
-                    // Of files before this one.
-                    if hand.chunk.is_due() {
-                        hand.chunk.commit(lane)?;
-                    }
-                    Ok(true)
-                })
-            }
-            Err(_) => Ok(Some(Mode::Withhold)),
-        }
     }
 
     /// Every row of the file that is behind the checkpoint.
@@ -380,7 +360,7 @@ impl Pipe {
     ) -> queue::Result<()> {
         let totals = file.totals();
         let outcome = outcome::decide(end, &totals);
-        let error = error.or_else(|| outcome::nothing_accepted(&totals));
+        let error = error.or_else(|| outcome::nothing_accepted(&totals, file.claimed.tolerance()));
         info!(
             outcome = outcome.as_str_name(),
             rows = totals.rows,

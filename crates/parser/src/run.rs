@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::deletions::Deletions;
 use crate::open::Buckets;
 use crate::pipe::Pipe;
 use crate::probation::Probation;
@@ -57,6 +58,7 @@ pub async fn run(
         registry,
         handle: Handle::current(),
         buckets: Buckets::default(),
+        deletions: Deletions::default(),
         pulses: Pulses::new(),
         probation: Probation::default(),
         process: uuid::Uuid::new_v4().simple().to_string(),

@@ -6,13 +6,15 @@ use dataset::{Checked, EnvelopeConst, EnvelopeWriter, FileChecker, FileFacts, Sc
 use format::{BadRow, Item, ReadError, Row, Rows};
 use ledger::FileId;
 use ledger::outcome::{self, End};
+use ledger::tolerance::Tolerance;
 use prost::{Message, Name};
 use records::queue::{Counters, FileError, FileWarning, Outcome};
 use records::v1::RejectedRow;
 
 use crate::fault::{Ended, PipeError, read_failed};
-use crate::file::{Mode, refused, warning};
-use crate::survey::survey;
+use crate::file::{Mode, warning};
+use crate::refused::refused;
+use crate::survey::{Surveyed, survey};
 
 /// The file that is looked at.
 #[derive(Debug)]
@@ -23,8 +25,8 @@ pub struct Candidate<'a> {
     pub schema: &'a Schema,
     /// What is known of it beside its bytes.
     pub facts: FileFacts,
-    /// True where one invalid row rejects the file.
-    pub reject_file: bool,
+    /// How many invalid rows its source bears.
+    pub tolerance: Tolerance,
 }
 
 /// What the file's rows become. An error stops the reading.
@@ -70,7 +72,7 @@ pub struct Report {
 }
 
 /// Reads a file to its end, or to where it cannot be read further. `open` opens it from its start; it is called twice
-/// where one invalid row rejects the file.
+/// where the source does not bear any number of invalid rows.
 ///
 /// # Errors
 ///
@@ -80,11 +82,15 @@ pub fn validate(
     mut open: impl FnMut() -> Result<Rows, ReadError>,
     sink: &mut dyn Sink,
 ) -> io::Result<Report> {
-    let mode = if candidate.reject_file { first_pass(candidate, &mut open) } else { Mode::Publish };
+    let mode = match candidate.tolerance {
+        Tolerance::Any => Mode::Publish,
+        _ => first_pass(candidate, &mut open),
+    };
     let mut reading = Reading {
         checker: FileChecker::new(candidate.schema.clone(), candidate.facts.clone()),
         message: candidate.schema.dataset().message,
         envelope: envelope(candidate),
+        tolerance: candidate.tolerance,
         mode,
         format: "",
         compression: "",
@@ -105,9 +111,9 @@ pub fn validate(
 fn first_pass(candidate: &Candidate<'_>, open: &mut impl FnMut() -> Result<Rows, ReadError>) -> Mode {
     let Ok(mut rows) = open() else { return Mode::Withhold };
     let mut checker = FileChecker::new(candidate.schema.clone(), candidate.facts.clone());
-    match survey(&mut checker, &mut rows, false, || Ok(true)) {
-        Ok(Some(mode)) => mode,
-        Ok(None) | Err(_) => Mode::Withhold,
+    match survey(&mut checker, &mut rows, candidate.tolerance, false, || Ok(true)) {
+        Ok(Surveyed::Mode(mode)) => mode,
+        Ok(Surveyed::Ended(_) | Surveyed::Stopped) | Err(_) => Mode::Withhold,
     }
 }
 
@@ -115,6 +121,7 @@ struct Reading {
     checker: FileChecker,
     message: &'static str,
     envelope: EnvelopeWriter,
+    tolerance: Tolerance,
     mode: Mode,
     format: &'static str,
     compression: &'static str,
@@ -173,7 +180,7 @@ impl Reading {
         };
         Report {
             outcome: outcome::decide(end, &totals),
-            error: error.or_else(|| outcome::nothing_accepted(&totals)),
+            error: error.or_else(|| outcome::nothing_accepted(&totals, self.tolerance)),
             format: self.format,
             compression: self.compression,
             warnings: self.checker.warnings().iter().map(warning).collect(),

@@ -263,6 +263,7 @@ async fn a_queue_is_let_go_where_the_source_has_none_any_more_and_taken_where_it
         let request = UpdateSourceRequest {
             source: Some(source),
             update_mask: Some(prost_types::FieldMask { paths: vec!["event_queue_url".into()] }),
+            ..Default::default()
         };
         world.registry.clone().update_source(request).await.unwrap();
     };

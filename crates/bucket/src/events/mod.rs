@@ -110,12 +110,17 @@ impl Events {
     ///
     /// # Errors
     ///
-    /// Those of SQS, of the session and of the network. What was received before is lost to this call and comes again.
+    /// Those of SQS, of the session and of the network, where nothing was received before.
     pub async fn receive(&self, limit: usize) -> Result<Received, EventsError> {
         let mut received = Received::default();
         let mut wait = LONG_POLL_SECONDS;
         loop {
-            let messages = self.messages(wait, VISIBILITY_SECONDS).await?;
+            let messages = match self.messages(wait, VISIBILITY_SECONDS).await {
+                Ok(messages) => messages,
+                Err(err) if received.messages == 0 => return Err(err),
+                // What is in hand is hidden from everyone else; the next call meets the error again.
+                Err(_) => Vec::new(),
+            };
             let is_full = messages.len() >= BATCH as usize;
             received.take(messages, &self.location);
             if !is_full || received.messages >= limit {
@@ -176,6 +181,7 @@ impl Events {
             .call(
                 |err| EventsError::from_credentials(err, queue()),
                 |err| matches!(err, EventsError::CredentialsRefused { .. }),
+                |reason| EventsError::Unavailable { queue: queue(), reason },
                 || {
                     let sent = send();
                     async move { sent.await.map_err(|err| EventsError::from_sdk(err, queue(), action)) }

@@ -30,6 +30,7 @@ struct State {
     refused: Vec<String>,
     asked: u32,
     fails: Option<Status>,
+    keeps: bool,
 }
 
 impl Registry {
@@ -60,6 +61,11 @@ impl Registry {
     /// Lets every ask fail from now on.
     pub(crate) fn fail(&self, status: Status) {
         self.issuing.state.lock().unwrap().fails = Some(status);
+    }
+
+    /// Whether a session that S3 refused is issued again, as by a registry that replaced it a moment ago.
+    pub(crate) fn keep(&self, keeps: bool) {
+        self.issuing.state.lock().unwrap().keeps = keeps;
     }
 
     /// How often a session was asked for.
@@ -108,7 +114,11 @@ impl WorkerService for Issuing {
             if !request.refused_access_key_id.is_empty() {
                 state.refused.push(request.refused_access_key_id.clone());
             }
-            state.current.clone().filter(|current| current.access_key_id != request.refused_access_key_id)
+            let keeps = state.keeps;
+            let will_do = |current: &IssueCredentialsResponse| {
+                keeps || current.access_key_id != request.refused_access_key_id
+            };
+            state.current.clone().filter(will_do)
         };
         let issued = match kept {
             Some(kept) => kept,

@@ -150,8 +150,9 @@ impl Validation {
                 folder_date: input.folder_date(),
                 last_columns: self.last_columns.clone(),
                 most_bytes: Some(parser::most_bytes(queue::MAX_MESSAGE_BYTES as usize)),
+                deleted: None,
             },
-            reject_file: args.reject_file,
+            tolerance: args.tolerance(),
         };
         let progress = &self.progress;
         let open = || {

@@ -10,6 +10,7 @@ use format::{BadRow, Entry, Item, Row};
 use jiff::Timestamp;
 use ledger::FileId;
 use ledger::outcome;
+use ledger::tolerance::Tolerance;
 use records::queue::Counters;
 
 use super::{Bounds, Object, Reader, failed, problem};
@@ -174,7 +175,7 @@ impl<'a> Preview<'a> {
             response.records.clear();
         }
         if response.problem.is_none() && (response.complete || totals.accepted == 0) && totals.rows > 0 {
-            response.problem = outcome::nothing_accepted(&totals)
+            response.problem = outcome::nothing_accepted(&totals, self.reader.tolerance())
                 .map(|error| problem(&error.code, error.reason, error.advice));
         }
         response.rows = totals.rows;
@@ -186,11 +187,15 @@ impl<'a> Preview<'a> {
 }
 
 impl Reader {
+    /// What the source bears of invalid rows.
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(self.reject_file, self.most_rejected)
+    }
+
     /// Whether the source would reject the file whole, as far as it was read.
     fn withholds(&self, totals: &Counters, complete: bool) -> bool {
-        let share = u128::from(totals.rejected) * 10_000;
-        let over = share > u128::from(totals.rows) * u128::from(self.most_rejected);
-        (self.reject_file && totals.rejected > 0) || (self.most_rejected > 0 && complete && over)
+        let tolerance = self.tolerance();
+        (complete || tolerance == Tolerance::None) && tolerance.is_exceeded_by(totals)
     }
 }
 

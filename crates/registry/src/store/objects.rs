@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, civil::Date};
 use ledger::{
     FileId,
-    generation::{Known, Listed, decide},
+    generation::{Known, Listed, Policy, decide},
 };
 use serde_json::json;
 use sqlx::any::AnyRow;
@@ -312,17 +312,26 @@ fn opened<'o>(
         let generations = known.get(&file_id).map(Vec::as_slice).unwrap_or_default();
         let generations: Vec<_> =
             generations.iter().map(|(generation, etag)| Known { generation: *generation, etag }).collect();
-        match decide(&generations, &object.etag) {
-            Listed::Opens(_) if policy == OverwritePolicy::Ignore && !generations.is_empty() => None,
+        match decide(policy.into(), &generations, &object.etag) {
             Listed::Opens(generation) => {
                 let newest = generations.iter().map(|known| known.generation).max().unwrap_or(0);
                 let replaces = if policy == OverwritePolicy::Replace { newest } else { 0 };
                 Some(Open { name: FileGeneration { file_id, generation }, object, replaces })
             }
-            Listed::Known(_) => None,
+            Listed::Known(_) | Listed::Ignored(_) => None,
         }
     };
     listed.iter().filter_map(opens).collect()
+}
+
+impl From<OverwritePolicy> for Policy {
+    fn from(policy: OverwritePolicy) -> Self {
+        match policy {
+            OverwritePolicy::Replace => Self::Replace,
+            OverwritePolicy::IngestAgain => Self::IngestAgain,
+            OverwritePolicy::Ignore => Self::Ignore,
+        }
+    }
 }
 
 fn as_json(Open { name, object, replaces }: &Open<'_>) -> serde_json::Value {

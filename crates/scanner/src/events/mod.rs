@@ -84,7 +84,8 @@ impl Held {
     /// Lets go of what is not among the sources or has changed, and starts to read what is new.
     fn take(&mut self, context: &Arc<Context>, sources: Vec<SourceWork>) {
         let mut before = std::mem::take(&mut self.pollers);
-        for source in sources {
+        // More than that may be left of a run before, with a larger limit: they are not prolonged.
+        for source in sources.into_iter().take(context.config.event_queues) {
             match before.remove(&source.source_id) {
                 Some((known, poller)) if is_same(&known, &source) && !poller.is_finished() => {
                     self.pollers.insert(source.source_id.clone(), (known, poller));
