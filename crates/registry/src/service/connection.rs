@@ -22,7 +22,7 @@ impl Service {
         request: Request<TestSourceRequest>,
     ) -> Result<Streamed<TestSourceResponse>, CallError> {
         let (account, id) = name::source("name", &request.get_ref().name)?;
-        let actor = self.auth.account(&request, &account).await?;
+        let actor = self.auth.account_read(&request, &account).await?;
         let source = self.store.get_source(&account, &id).await?;
         let slot = self.looks.begin(&account)?;
         let (answers, receiver) = mpsc::channel(ANSWERS_AHEAD);

@@ -41,7 +41,7 @@ impl Service {
         request: Request<PreviewSourceRequest>,
     ) -> Result<Streamed<PreviewSourceResponse>, CallError> {
         let (account, id) = name::source("name", &request.get_ref().name)?;
-        let actor = self.auth.account(&request, &account).await?;
+        let actor = self.auth.account_read(&request, &account).await?;
         let request = request.into_inner();
         let files = bounded("max_files", request.max_files, 3, MOST_FILES)?;
         let rows = u64::from(bounded("max_rows", request.max_rows, 1_000, 100_000)?);
@@ -73,7 +73,7 @@ impl Service {
         request: Request<ProposeSourceSchemaRequest>,
     ) -> Result<ProposeSourceSchemaResponse, CallError> {
         let (account, id) = name::source("name", &request.get_ref().name)?;
-        let actor = self.auth.account(&request, &account).await?;
+        let actor = self.auth.account_read(&request, &account).await?;
         let keys = request.into_inner().object_keys;
         let source = self.store.get_source(&account, &id).await?;
         check_keys(&source, &keys, MOST_SAMPLES)?;
