@@ -81,6 +81,13 @@ impl Process {
         Ok(self.child.try_wait()?.is_none())
     }
 
+    /// The end of what it wrote, under its name.
+    pub fn tail(&self, lines: usize) -> String {
+        let log = self.log();
+        let tail: Vec<&str> = log.lines().rev().take(lines).collect();
+        format!("--- {} (last lines first)\n{}", self.name, tail.join("\n"))
+    }
+
     /// What it wrote.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -92,9 +99,7 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = self.log();
-            let tail: Vec<&str> = log.lines().rev().take(25).collect();
-            eprintln!("--- {} (last lines first)\n{}", self.name, tail.join("\n"));
+            eprintln!("{}", self.tail(25));
         }
     }
 }

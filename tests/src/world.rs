@@ -1,6 +1,7 @@
 //! A system with one source of events, on a broker of its own, a database of its own and an S3 server behind a proxy that
 //! can break: what the fault tests stand on.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -38,6 +39,19 @@ pub struct World {
     keys: (String, String),
     /// Processes by name; killed when the world ends.
     pub processes: BTreeMap<String, Process>,
+    /// Whether all was found right.
+    good: Cell<bool>,
+}
+
+/// A world that was not found right tells how its processes ended.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !self.good.get() {
+            for process in self.processes.values() {
+                eprintln!("{}", process.tail(25));
+            }
+        }
+    }
 }
 
 impl World {
@@ -73,6 +87,7 @@ impl World {
             uploaded: Uploaded::default(),
             keys: (s3.access_key().to_owned(), s3.secret_key().to_owned()),
             processes: BTreeMap::new(),
+            good: Cell::new(false),
         };
         // Small chunks: large files have many of them, and faults meet them in the middle. Members that died are missed soon.
         world.system.set("CORTEX_CHUNK_ROWS", "5000");
@@ -185,6 +200,7 @@ impl World {
         ensure!(verdict.is_good(), "{verdict}");
         let (agrees, found) = self.system.audit(&self.source)?;
         ensure!(agrees, "the audit disagrees: {found}");
+        self.good.set(true);
         Ok(())
     }
 }

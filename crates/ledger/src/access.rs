@@ -1,9 +1,9 @@
 //! Errors by which a file ends because its source cannot be read, not for anything in the file: it is read again once
-//! access returns.
+//! the source can be.
 
-/// Their codes: those of refused credentials, of refused access to the bucket or its objects, and of a bucket that is not
-/// there or not its owner's.
-pub const CODES: [&str; 8] = [
+/// Their codes: those of refused credentials, of refused access to the bucket or its objects, of a bucket that is not there
+/// or not its owner's, and of an outage that outlasted the reader's tries.
+pub const CODES: [&str; 9] = [
     "role_not_assumable",
     "keys_not_opened",
     "credentials_refused",
@@ -12,6 +12,7 @@ pub const CODES: [&str; 8] = [
     "no_such_bucket",
     "wrong_region",
     "owner_mismatch",
+    "unavailable",
 ];
 
 /// True for one of [`CODES`].

@@ -191,6 +191,10 @@ async fn count_files(store: Store, stuck_after: Duration, shutdown: Cancellation
             }
             Err(error) => tracing::debug!(%error, "the files that are to be read were not counted"),
         }
+        match store.count_attention().await {
+            Ok(sources) => gauge!("cortex_sources_needing_attention").set(sources as f64),
+            Err(error) => tracing::debug!(%error, "the sources that need attention were not counted"),
+        }
         tokio::select! {
             () = tokio::time::sleep(COUNT_EVERY) => {}
             () = shutdown.cancelled() => return,

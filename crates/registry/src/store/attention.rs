@@ -18,6 +18,10 @@ use super::{
 
 /// Generations that ended unread and are opened again by one scan.
 const REOPENED_A_SCAN: i64 = 1_000;
+/// How many seconds a file waits that was opened again before, so that one which alone cannot be read is not opened at every
+/// scan for ever.
+const PATIENCE: &str = "CASE requested WHEN 0 THEN 0 WHEN 1 THEN 120 WHEN 2 THEN 240 WHEN 3 THEN 480 WHEN 4 THEN 960 \
+    WHEN 5 THEN 1920 ELSE 3600 END";
 /// Scans in a row that may fail for a passing reason before the customer is told.
 const PASSING_FAILURES: u32 = 5;
 /// Between two tries of a source that cannot be read.
@@ -172,11 +176,12 @@ impl Store {
         if limit == 0 {
             return Ok(0);
         }
-        let rows = sqlx::query(
+        let rows = sqlx::query(sql(format!(
             "SELECT file_id, generation FROM generations WHERE source_id = $1 AND reopen = 1 \
-             ORDER BY date, file_id, generation LIMIT $2",
-        )
+             AND finished_at <= $2 - 1000000 * {PATIENCE} ORDER BY date, file_id, generation LIMIT $3"
+        )))
         .bind(source.as_str())
+        .bind(now.as_microsecond())
         .bind(limit)
         .fetch_all(&mut **tx)
         .await?;
@@ -191,6 +196,16 @@ impl Store {
                 .await?;
         }
         Ok(rows.len())
+    }
+
+    /// How many active sources need attention.
+    pub async fn count_attention(&self) -> Result<u64> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS sources FROM scans WHERE attention IS NOT NULL AND next_scan_at IS NOT NULL",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Columns(&row).count("sources")
     }
 
     /// Notes that what was due has not come, on an active source that needs no attention otherwise. True where noted.
