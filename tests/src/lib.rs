@@ -2,6 +2,7 @@
 //! is not ours.
 
 pub mod chaos;
+pub mod cloud;
 pub mod consumer;
 pub mod files;
 pub mod process;

@@ -7,6 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use api::client::{Registry, connect};
+use api::registry::{Source, UpdateSourceRequest};
+use prost_types::FieldMask;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -56,6 +59,16 @@ impl System {
     /// What a process of this name has written so far.
     pub fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
+    }
+
+    /// `HOST:PORT` of the registry.
+    pub fn grpc_address(&self) -> &str {
+        &self.grpc_listen
+    }
+
+    /// The operator's token.
+    pub fn admin_token(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.path("admin"))?)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -179,6 +192,25 @@ impl System {
         let name = made[0]["name"].as_str().context("a source's name")?.to_owned();
         self.ask(&["source", "activate", &name])?;
         Ok(name)
+    }
+}
+
+impl System {
+    /// Names a source's event queue; the empty URL takes it away.
+    pub fn event_queue(&self, source: &str, url: &str) -> Result<()> {
+        let token = std::fs::read_to_string(self.path("admin"))?;
+        let source = Source { name: source.to_owned(), event_queue_url: url.to_owned(), ..Source::default() };
+        let update = UpdateSourceRequest {
+            source: Some(source),
+            update_mask: Some(FieldMask { paths: vec!["event_queue_url".to_owned()] }),
+            ..Default::default()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut registry = Registry::new(connect(&self.registry_url, &token)?);
+            registry.update_source(update).await?;
+            Ok(())
+        })
     }
 }
 

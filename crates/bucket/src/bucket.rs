@@ -13,11 +13,14 @@ use aws_sdk_s3::config::{
     SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::Provider as Tls;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
-use crate::credentials::{Session, is_replaced_later};
+use jiff::Timestamp;
+
+use crate::credentials::Session;
 use crate::{BucketError, Location, ObjectReader, Place};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -103,29 +106,17 @@ impl Bucket {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let mut refused: Option<String> = None;
-        loop {
-            let session = self
-                .session
-                .current()
-                .await
-                .map_err(|err| BucketError::from_credentials(&err, self.place(key)))?;
-            let access_key_id = session.access_key_id();
-            if refused.as_deref() == Some(access_key_id) && is_replaced_later(&session) {
-                let reason = "S3 refuses the session, and the registry has no other one yet".to_owned();
-                return Err(BucketError::Unavailable { place: self.place(key), reason });
-            }
-            let err = match send().await {
-                Ok(answer) => return Ok(answer),
-                Err(err) => BucketError::from_sdk(err, self.place(key), action),
-            };
-            if refused.is_some() || !matches!(err, BucketError::CredentialsRefused { .. }) {
-                return Err(err);
-            }
-            tracing::info!(place = %err.place(), %err, "S3 refuses the session, a new one is asked for");
-            self.session.refuse(access_key_id).await;
-            refused = Some(access_key_id.to_owned());
-        }
+        self.session
+            .call(
+                |err| BucketError::from_credentials(err, self.place(key)),
+                |err| matches!(err, BucketError::CredentialsRefused { .. }),
+                |reason| BucketError::Unavailable { place: self.place(key), reason },
+                || {
+                    let sent = send();
+                    async move { sent.await.map_err(|err| BucketError::from_sdk(err, self.place(key), action)) }
+                },
+            )
+            .await
     }
 
     /// The object as it is now, for one that was not listed.
@@ -162,6 +153,7 @@ impl Bucket {
         Ok(ObjectVersion {
             etag: head.e_tag().ok_or_else(|| lacks("ETag"))?.trim_matches('"').to_owned(),
             size: size.ok_or_else(|| lacks("length"))?,
+            last_modified: head.last_modified().and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
         })
     }
 
@@ -192,6 +184,13 @@ pub struct ObjectVersion {
     pub etag: String,
     /// In bytes.
     pub size: u64,
+    /// When it was uploaded.
+    pub last_modified: Timestamp,
+}
+
+/// A time as the SDK has it.
+pub(crate) fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
 }
 
 /// An ETag as it stands in a header.

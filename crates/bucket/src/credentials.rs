@@ -1,6 +1,7 @@
 //! Sessions: asked from the registry, kept until shortly before they expire, given up when S3 refuses them.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -115,7 +116,7 @@ impl Refused {
 
 /// True of a session that the registry issued: it replaces them every so often only, so that it may have no other one for
 /// some seconds. Static keys are never replaced.
-pub(crate) fn is_replaced_later(session: &Credentials) -> bool {
+fn is_replaced_later(session: &Credentials) -> bool {
     session.expiry().is_some() && session.get_property::<Refused>().is_some()
 }
 
@@ -168,6 +169,38 @@ impl Session {
         });
         *current = Some(Kept { credentials: credentials.clone(), renew_at });
         Ok(credentials)
+    }
+
+    /// Makes a call; where the session is refused, once more with a new one. `not_yet` makes the error where the registry
+    /// still gives the one that was refused.
+    pub(crate) async fn call<T, E, F>(
+        &self,
+        from_credentials: impl Fn(&CredentialsError) -> E,
+        is_refused: impl Fn(&E) -> bool,
+        not_yet: impl Fn(String) -> E,
+        send: impl Fn() -> F,
+    ) -> Result<T, E>
+    where
+        E: std::error::Error,
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut refused: Option<String> = None;
+        loop {
+            let session = self.current().await.map_err(|err| from_credentials(&err))?;
+            let access_key_id = session.access_key_id();
+            if refused.as_deref() == Some(access_key_id) && is_replaced_later(&session) {
+                return Err(not_yet(
+                    "the session is refused, and the registry has no other one yet".to_owned(),
+                ));
+            }
+            let err = match send().await {
+                Err(err) if refused.is_none() && is_refused(&err) => err,
+                answer => return answer,
+            };
+            tracing::info!(%err, "the session is refused, a new one is asked for");
+            self.refuse(access_key_id).await;
+            refused = Some(access_key_id.to_owned());
+        }
     }
 
     /// Gives up the session with this key, as S3 refused it, and tells its issuer.

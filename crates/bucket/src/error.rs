@@ -275,12 +275,10 @@ impl BucketError {
 
     /// From the failure to get a session.
     pub(crate) fn from_credentials(err: &CredentialsError, place: Place) -> Self {
-        let passing = match find::<tonic::Status>(err) {
-            Some(status) if is_passing(status.code()) => true,
-            Some(status) => return Self::from_refused_issue(status, place),
-            None => matches!(err, CredentialsError::ProviderTimedOut(_)),
-        };
-        let reason = format!("no credentials were issued: {}", causes(err));
+        if let Some(status) = find::<tonic::Status>(err).filter(|status| !is_passing(status.code())) {
+            return Self::from_refused_issue(status, place);
+        }
+        let (passing, reason) = from_registry(err);
         if passing { Self::Unavailable { place, reason } } else { Self::CredentialsRefused { place, reason } }
     }
 
@@ -294,6 +292,16 @@ impl BucketError {
             _ => Self::CredentialsRefused { place, reason },
         }
     }
+}
+
+/// Whether the failure to get a session may pass, and what to say of it.
+pub(crate) fn from_registry(err: &CredentialsError) -> (bool, String) {
+    let passing = match find::<tonic::Status>(err) {
+        Some(status) if !is_passing(status.code()) => return (false, status.message().to_owned()),
+        Some(_) => true,
+        None => matches!(err, CredentialsError::ProviderTimedOut(_)),
+    };
+    (passing, format!("no credentials were issued: {}", causes(err)))
 }
 
 impl From<BucketError> for io::Error {
@@ -412,7 +420,7 @@ fn chain<'a>(err: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Er
     std::iter::successors(Some(err), |err| (*err).source())
 }
 
-fn find<'a, T: Error + 'static>(err: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub(crate) fn find<'a, T: Error + 'static>(err: &'a (dyn Error + 'static)) -> Option<&'a T> {
     chain(err).find_map(|err| err.downcast_ref())
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use percent_encoding::percent_decode_str;
 
+use crate::bucket::timestamp;
 use crate::{Bucket, BucketError};
 
 /// Examples of what lies outside dated folders: enough to see what is wrong.
@@ -127,14 +128,11 @@ impl Bucket {
         let decode = |text: &str| if encoded { decoded(text) } else { text.to_owned() };
         let in_prefix = |key: &String| key.starts_with(prefix);
         let objects = answer.contents().iter().filter_map(|object| {
-            let last_modified = object.last_modified();
             Some(ListedObject {
                 key: Some(decode(object.key()?)).filter(in_prefix)?,
                 etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
                 size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
-                last_modified: last_modified
-                    .and_then(|at| Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok())
-                    .unwrap_or(Timestamp::UNIX_EPOCH),
+                last_modified: object.last_modified().and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
             })
         });
         let folders = answer.common_prefixes().iter().filter_map(|folder| folder.prefix());
@@ -234,6 +232,12 @@ fn start_after(prefix: &str, from: Option<Date>, after: Option<&str>) -> Option<
     from.max(after)
 }
 
+/// The date of the folder that a key lies in; none where listing leaves the key alone.
+pub(crate) fn dated(key: &str, prefix: &str) -> Option<Date> {
+    let (folder, name) = key.strip_prefix(prefix)?.split_once('/')?;
+    parse_date(folder).filter(|_| !is_left_alone(name))
+}
+
 /// Exactly `YYYY-MM-DD`, and a day that exists.
 fn parse_date(name: &str) -> Option<Date> {
     let shape = name.len() == 10
@@ -258,7 +262,7 @@ fn is_hidden(segment: &str) -> bool {
 }
 
 /// The form of keys in answers with `encoding-type=url`: percent-encoded, a plus for a space.
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 

@@ -17,15 +17,17 @@ use roaring::RoaringTreemap;
 use serde_json::{Value, json};
 
 use crate::args::AuditArgs;
-use crate::client::{all_files, refused, registry, state_name};
+use crate::client::{Session, all_files, refused, state_name};
 use crate::{print, tail};
 
 /// One wait for a message.
 const WAIT: Duration = Duration::from_millis(200);
 
 /// Runs the audit; leaves with 1 where ledger and topics differ.
-pub(crate) async fn run(args: AuditArgs) -> Result<ExitCode> {
-    let mut registry = registry(&args.client)?;
+pub(crate) async fn run(mut args: AuditArgs) -> Result<ExitCode> {
+    let mut session = Session::open(&args.client)?;
+    args.source = session.source(&args.source).await?;
+    let mut registry = session.registry;
     let request = GetSourceRequest { name: args.source.clone() };
     let source = registry.get_source(request).await.map_err(refused)?.into_inner().source;
     let source = source.context("the registry gave no source")?;
@@ -33,8 +35,7 @@ pub(crate) async fn run(args: AuditArgs) -> Result<ExitCode> {
         args.source.rsplit_once('/').context("a source is accounts/ACCOUNT/sources/SOURCE")?;
     let topic = kind(source.dataset())?.topic;
     let files = all_files(&mut registry, &args.source).await?;
-    let (source_id, kafka, data_dir) =
-        (source_id.to_owned(), args.kafka.clone(), args.client.data_dir.clone());
+    let (source_id, kafka, data_dir) = (source_id.to_owned(), args.kafka.clone(), args.client.dev_dir());
     let read = tokio::task::spawn_blocking(move || -> Result<Topics> {
         let queue = tail::queue(kafka.as_deref(), &data_dir)?;
         let mut topics = Topics::default();

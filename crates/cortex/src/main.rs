@@ -5,6 +5,7 @@ mod args;
 mod audit;
 mod client;
 mod dev;
+mod manual;
 mod role;
 mod schema;
 mod settings;
@@ -18,10 +19,27 @@ use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
 use args::{Cli, Command, RoleArgs};
+use client::ClientError;
 use settings::{Settings, SettingsError};
 
 /// Wrong usage or settings (sysexits' EX_USAGE).
 const WRONG_USAGE: u8 = 64;
+
+/// What a command found, where it was asked a question; the process leaves with 0 or 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+}
+
+impl From<Answer> for ExitCode {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Yes => Self::SUCCESS,
+            Answer::No => Self::FAILURE,
+        }
+    }
+}
 
 /// Arguments that do not go together, or name what is not there.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +71,17 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("cortex: {error:#}");
-            let usage = error.is::<SettingsError>() || error.is::<UsageError>();
-            if usage { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
+            exit_status(&error)
         }
     }
+}
+
+/// The status of a failure; `cortex --help` lists them.
+fn exit_status(error: &anyhow::Error) -> ExitCode {
+    if error.is::<SettingsError>() || error.is::<UsageError>() {
+        return ExitCode::from(WRONG_USAGE);
+    }
+    error.downcast_ref::<ClientError>().map_or(ExitCode::FAILURE, |error| ExitCode::from(error.exit_status()))
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -73,8 +98,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(())
         }
         Command::Tail(args) => tokio::task::spawn_blocking(move || tail::run(&args)).await?,
-        Command::Account(command) => client::account(command).await,
-        Command::Source(command) => client::source(command).await,
+        Command::Account(command) => return Ok(client::account::run(command).await?.into()),
+        Command::Source(command) => return Ok(client::source::run(command).await?.into()),
+        Command::Dataset(command) => client::dataset::run(command).await,
+        Command::Profile(command) => client::profile::run(command),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { command, out } => manual::man(&command, out.as_deref()),
     }?;
     Ok(ExitCode::SUCCESS)
 }

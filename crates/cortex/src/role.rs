@@ -53,6 +53,7 @@ pub(crate) async fn scanner(settings: Settings, shutdown: CancellationToken) -> 
     let mut config = scanner::Config::new(settings.worker_id("scanner"));
     config.traceparent = telemetry::traceparent;
     config.lease_ttl = Duration::from_secs(settings.lease_seconds.into());
+    config.event_queues = settings.event_queues;
     let watching = watch(health, "scanner", worker_lacks(&settings, queue.clone())?);
     tokio::select! {
         ran = scanner::run(config, worker, queue, shutdown) => Ok(ran?),

@@ -135,6 +135,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("upkeep_interval_ms", Kind::Number),
     ("stall_limit_ms", Kind::Number),
     ("lease_seconds", Kind::Number),
+    ("event_queues", Kind::Number),
     ("chunk_rows", Kind::Number),
     ("chunk_bytes", Kind::Number),
     ("chunk_ms", Kind::Number),
@@ -248,6 +249,9 @@ pub(crate) struct Settings {
     /// How long a source stays with a scanner that is not heard of.
     #[serde(default = "default_lease")]
     pub lease_seconds: u32,
+    /// Event queues that one scanner reads at once, at most 1,000; none where 0.
+    #[serde(default = "default_event_queues")]
+    pub event_queues: usize,
     /// Attempts at reading a file that may be lost in a row, by crashes or hangs, before it is set aside.
     #[serde(default = "default_most_attempts")]
     pub most_attempts: u32,
@@ -367,6 +371,9 @@ fn default_max_message_bytes() -> u32 {
 }
 fn default_lease() -> u32 {
     30
+}
+fn default_event_queues() -> usize {
+    100
 }
 fn default_most_attempts() -> u32 {
     5

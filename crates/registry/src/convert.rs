@@ -247,14 +247,15 @@ fn file_state(state: store::FileState) -> FileState {
     }
 }
 
-pub(crate) fn sample(sample: store::Sample) -> Sample {
+/// A sample, as it may be shown.
+pub(crate) fn sample(sample: store::Sample, record: Vec<u8>, json: String) -> Sample {
     Sample {
         object_key: sample.object_key,
         generation: sample.generation,
         receive_time: Some(timestamp(sample.received_at)),
         message: sample.message,
-        record: sample.record,
-        json: String::new(),
+        record,
+        json,
     }
 }
 

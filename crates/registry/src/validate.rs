@@ -1,9 +1,11 @@
 //! A source as a client sent it, made one that can be stored; every broken rule is named.
 
 use api::registry::{Dataset, Source};
+use bucket::EventQueue;
 use dataset::Schema;
 
 use crate::config::Config;
+use crate::credentials::session_policy;
 use crate::error::{CallError, Violation};
 use crate::schema::{dataset_name, schema_from_api};
 use crate::store::{InvalidRows, OverwritePolicy, SchemaVersion, SourceSettings};
@@ -15,6 +17,7 @@ pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result
     check_bucket("source.bucket", &source.bucket, &mut broken);
     check_path("source.path", &path, &mut broken);
     check_access(config, source, has_keys, &mut broken);
+    check_event_queue(config, source, &mut broken);
     if source.display_name.trim().is_empty() || source.display_name.chars().count() > 200 {
         broken.push(Violation::new("source.display_name", "1 to 200 characters"));
     }
@@ -122,6 +125,16 @@ pub(crate) fn check_path(field: &str, path: &str, broken: &mut Vec<Violation>) {
     // A wildcard would widen the session policy that the path is written into.
     if path.contains(['*', '?', '$']) {
         broken.push(Violation::new(field, "must not hold '*', '?' or '$', which mean more in an IAM policy"));
+    }
+}
+
+/// The queue is the source's own to name, and its session goes there: nowhere but to Amazon or the endpoint it is for.
+fn check_event_queue(config: &Config, source: &Source, broken: &mut Vec<Violation>) {
+    let endpoint = session_policy::endpoint(&source.endpoint_url, &config.platform);
+    if !source.event_queue_url.is_empty()
+        && let Err(error) = EventQueue::parse(&source.event_queue_url, endpoint)
+    {
+        broken.push(Violation::new("source.event_queue_url", error.to_string()));
     }
 }
 

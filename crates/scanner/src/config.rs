@@ -7,6 +7,9 @@ use crate::ScannerError;
 /// The limit of objects in one RecordObjects and of files in one ListUnpublished call.
 pub(crate) const MAX_BATCH: usize = 1_000;
 
+/// The limit of queues that one LeaseEventQueues call prolongs.
+const MAX_QUEUES: usize = 1_000;
+
 /// A scanner's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -26,6 +29,8 @@ pub struct Config {
     /// Files that are published before they are marked as published, 1 to 1,000: so many may come twice on the queue
     /// after a crash (and are read once all the same).
     pub publish_batch: usize,
+    /// Event queues that are read at once, at most 1,000; none where 0.
+    pub event_queues: usize,
     /// How long scans in hand may take to come to an end at shutdown; what is not done by then is dropped, and its
     /// lease runs out.
     pub drain_timeout: Duration,
@@ -44,6 +49,7 @@ impl Config {
             concurrent_scans: 4,
             list_concurrency: 8,
             publish_batch: 500,
+            event_queues: 100,
             drain_timeout: Duration::from_secs(10),
             traceparent: || None,
         }
@@ -74,6 +80,9 @@ impl Config {
         if !(1..=MAX_BATCH).contains(&self.publish_batch) {
             return wrong("publish_batch", "must be 1 to 1,000");
         }
+        if self.event_queues > MAX_QUEUES {
+            return wrong("event_queues", "must be at most 1,000; start more scanners to read more");
+        }
         Ok(())
     }
 }
@@ -90,13 +99,14 @@ mod tests {
     #[test]
     fn a_wrong_setting_is_named() {
         type Change = fn(&mut Config);
-        let cases: [(&str, Change); 6] = [
+        let cases: [(&str, Change); 7] = [
             ("worker_id", |config| config.worker_id.clear()),
             ("lease_ttl", |config| config.lease_ttl = Duration::from_millis(1_500)),
             ("idle_poll_min", |config| config.idle_poll_min = config.idle_poll_max * 2),
             ("concurrent_scans", |config| config.concurrent_scans = 0),
             ("list_concurrency", |config| config.list_concurrency = 0),
             ("publish_batch", |config| config.publish_batch = 1_001),
+            ("event_queues", |config| config.event_queues = 1_001),
         ];
         for (name, change) in cases {
             let mut config = Config::new("scanner-1");

@@ -229,7 +229,7 @@ impl Lister<'_> {
     }
 }
 
-fn entry(date: Date, object: bucket::ListedObject) -> ListedObject {
+pub(crate) fn entry(date: Date, object: bucket::ListedObject) -> ListedObject {
     ListedObject {
         object_key: object.key,
         etag: object.etag,

@@ -2,6 +2,7 @@
 
 mod config;
 mod discover;
+mod events;
 mod lease;
 mod publish;
 mod retry;

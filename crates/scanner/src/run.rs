@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api::client::Worker;
 use queue::Queue;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
@@ -14,12 +14,12 @@ use crate::lease::{Lease, Offer};
 use crate::publish::Outbox;
 use crate::retry::{Backoff, jitter};
 use crate::scan::{Context, scan};
-use crate::{Config, ScannerError};
+use crate::{Config, ScannerError, events};
 
 /// How long the registry's answer is waited for when shutdown comes in between.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// Scans whatever source is due, several at once, until `shutdown`; then ends the scans in hand and returns.
+/// Scans whatever source is due, several at once, and reads event queues beside, until `shutdown`; then ends the scans in hand and returns.
 ///
 /// The topic must exist. A registry or queue that is away is waited for.
 ///
@@ -37,8 +37,12 @@ pub async fn run(
     let stop = shutdown.child_token();
     let drain = config.drain_timeout;
     let outbox = Outbox::new(queue);
-    let context = Arc::new(Context { config, worker: registry, outbox, stop: stop.clone() });
+    let context =
+        Arc::new(Context { config, worker: registry, outbox, wake: Notify::new(), stop: stop.clone() });
     let mut scans = JoinSet::new();
+    if context.config.event_queues > 0 {
+        scans.spawn(events::read_queues(context.clone()));
+    }
     let result = lease_and_scan(&context, &mut scans).await;
     stop.cancel();
     finish(scans, drain).await;
@@ -85,7 +89,11 @@ async fn lease_and_scan(context: &Arc<Context>, scans: &mut JoinSet<()>) -> Resu
             }
         };
         drop(slot);
-        stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = context.wake.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
     }
     Ok(())
 }

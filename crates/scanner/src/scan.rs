@@ -4,6 +4,7 @@ use api::client::Worker;
 use api::worker::SourceWork;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bucket::{Bucket, IssuedCredentials, Location};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -21,6 +22,8 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) worker: Worker,
     pub(crate) outbox: Outbox,
+    /// Told where an event has made a scan due.
+    pub(crate) wake: Notify,
     /// Cancelled at shutdown.
     pub(crate) stop: CancellationToken,
 }

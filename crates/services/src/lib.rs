@@ -4,6 +4,7 @@ mod background;
 mod cache;
 mod go;
 mod kafka;
+mod moto;
 mod postgres;
 mod python;
 mod s3;
@@ -13,6 +14,7 @@ pub mod shared;
 mod tcp_proxy;
 
 pub use kafka::{Kafka, KafkaCluster, kafka_tool};
+pub use moto::{Moto, MotoUser};
 pub use postgres::Postgres;
 pub use python::Python;
 pub use s3::ForeignS3;

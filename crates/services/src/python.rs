@@ -27,11 +27,24 @@ impl Python {
             Some(program) => Command::new(program),
             None => {
                 let mut command = Command::new("python3");
-                command.env("PYTHONPATH", packages()?);
+                command.env("PYTHONPATH", packages("python", &PACKAGES)?);
                 command
             }
         };
-        command.arg(script).env("PYTHONUTF8", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(script);
+        Self::run(command)
+    }
+
+    /// The same on other packages, pinned as pip names them; `name` is that of their folder in the cache.
+    pub fn with(name: &str, pinned: &[&str], script: &Path) -> Result<Self> {
+        let mut command = Command::new("python3");
+        command.env("PYTHONPATH", packages(name, pinned)?).arg(script);
+        Self::run(command)
+    }
+
+    /// Starts what answers so.
+    pub(crate) fn run(mut command: Command) -> Result<Self> {
+        command.env("PYTHONUTF8", "1").env("PYTHONDONTWRITEBYTECODE", "1");
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -62,13 +75,15 @@ impl Drop for Python {
 }
 
 /// The folder of the packages, built for this interpreter's version.
-fn packages() -> Result<PathBuf> {
+pub(crate) fn packages(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let version = Command::new("python3")
         .args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
         .output()
         .context("no python3; install it (Debian's package python3-pip), or set CORTEX_TEST_PYTHON")?;
     let version = String::from_utf8(version.stdout)?;
-    let name = format!("python-{}-{}", version.trim(), PACKAGES.join("-").replace("==", "-"));
+    let pinned: Vec<_> =
+        packages.iter().map(|one| one.replace("==", "-").replace(['[', ']', ','], "-")).collect();
+    let name = format!("{name}-{}-{}", version.trim(), pinned.join("-"));
     folder(&name, |partial| {
         let mut install = Command::new("python3");
         install.args([
@@ -80,6 +95,6 @@ fn packages() -> Result<PathBuf> {
             "--no-compile",
             "--target",
         ]);
-        succeed(install.arg(partial).args(PACKAGES))
+        succeed(install.arg(partial).args(packages))
     })
 }

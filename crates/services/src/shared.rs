@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
 
-use crate::{ForeignS3, Kafka, Postgres};
+use crate::{ForeignS3, Kafka, Moto, Postgres};
 
 /// Started once, whoever asks; a failed start is reported to everyone. Statics are not dropped: the servers end with the
 /// process, by their watchdog.
@@ -29,4 +29,10 @@ pub fn postgres() -> Result<&'static Postgres> {
 pub fn s3() -> Result<&'static ForeignS3> {
     static S3: OnceLock<Result<ForeignS3, String>> = OnceLock::new();
     once(&S3, ForeignS3::start)
+}
+
+/// The process's AWS.
+pub fn moto() -> Result<&'static Moto> {
+    static MOTO: OnceLock<Result<Moto, String>> = OnceLock::new();
+    once(&MOTO, Moto::start)
 }

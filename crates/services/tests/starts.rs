@@ -3,11 +3,11 @@
 // Functions beside the tests are part of them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use services::{ForeignS3, Kafka, Postgres};
+use services::{ForeignS3, Kafka, Moto, Postgres};
 
 fn running(port: &str) -> bool {
     std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok()
@@ -88,6 +88,34 @@ fn postgres_keeps_what_was_committed_over_a_stop_that_breaks_its_connections() {
 fn the_foreign_s3_answers() {
     let s3 = ForeignS3::start().unwrap();
     assert!(running(s3.endpoint().rsplit(':').next().unwrap()));
+}
+
+#[test]
+fn moto_checks_keys_counts_messages_and_stops_when_dropped() {
+    let moto = Moto::start().unwrap();
+    let port = moto.endpoint().rsplit(':').next().unwrap().to_owned();
+    moto.bucket("bucket", None).unwrap();
+    let queue = moto.queue("queue").unwrap();
+    assert_eq!(queue, format!("{}/123456789012/queue", moto.endpoint()));
+    moto.notify("bucket", "queue").unwrap();
+    moto.put("bucket", "a b.csv", "1").unwrap();
+    assert_eq!(moto.messages(&queue).unwrap(), 2, "the test event and that of the object");
+    let body = unsigned(&moto, "/bucket");
+    assert!(body.starts_with("HTTP/1.1 403"), "without keys: {body}");
+    moto.delete_queue(&queue).unwrap();
+    assert!(moto.messages(&queue).unwrap_err().to_string().contains("NonExistentQueue"));
+    drop(moto);
+    stops(&port);
+}
+
+/// The answer to an unsigned GET.
+fn unsigned(moto: &Moto, path: &str) -> String {
+    let address = moto.endpoint().strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// Set in the process that the next test starts and kills.

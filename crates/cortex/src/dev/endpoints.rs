@@ -22,6 +22,9 @@ pub(crate) struct Endpoints {
     pub admin_token_file: PathBuf,
     /// File that holds the token of scanners and parsers.
     pub worker_token_file: PathBuf,
+    /// The demo account, which client commands mean where they name none.
+    #[serde(default)]
+    pub account: Option<String>,
     /// The process.
     pub pid: u32,
 }

@@ -89,6 +89,7 @@ pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()
         queue: args.kafka.is_none().then(|| dir.join("queue.db")),
         admin_token_file: dir.join("admin.token"),
         worker_token_file: dir.join("worker.token"),
+        account: Some(demo::ACCOUNT.to_owned()),
         pid: std::process::id(),
     };
 

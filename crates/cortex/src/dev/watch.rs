@@ -36,7 +36,7 @@ impl Watch {
     /// Looks once. A scan counts that ended at or after `settled`.
     pub(super) async fn look(&mut self, registry: &mut Registry, settled: SystemTime) -> Result<Look> {
         let mut look = Look { files: Vec::new(), news: Vec::new(), running: None, at_rest: true };
-        for source in all_sources(registry, &self.account).await? {
+        for source in all_sources(registry, &self.account, "", false).await? {
             let is_active = source.state() == SourceState::Active;
             // The scan is looked at before the files: what it found is in the files seen after it.
             let scanned = !is_active

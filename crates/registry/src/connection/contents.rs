@@ -2,11 +2,10 @@
 
 use api::registry::{FileProblem, PreviewSourceResponse, TestStepKind};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use bucket::{Bucket, BucketError, DatedFolders, Location};
+use bucket::{Bucket, BucketError, DatedFolders};
 use tokio::runtime::Handle;
 
 use super::{Finding, Report, Session, Test};
-use crate::convert;
 use crate::policy::Key;
 use crate::reading::{self, Bounds, Object, Reader, Shown};
 
@@ -44,8 +43,7 @@ impl Test {
 
     /// The bucket, opened in the region where it is; none where it cannot be used.
     async fn bucket(&self, session: &Session, report: &mut Report) -> Option<Bucket> {
-        let work = convert::source_work(self.source.clone(), &self.config.platform);
-        let mut location = Location::from(&work);
+        let mut location = self.location();
         let open = |location| Bucket::open(location, SharedCredentialsProvider::new(session.clone()));
         let asked = location.region.clone().unwrap_or_default();
         let name = &self.source.settings.bucket;
@@ -181,14 +179,6 @@ impl Test {
             Ok(Err(error)) => broken(&error),
             Err(late) => late,
         }
-    }
-
-    async fn events(&self, _session: &Session, report: &mut Report) {
-        let why = match self.source.settings.event_queue_url.as_str() {
-            "" => "the source has no event queue",
-            _ => "the event queue is not looked at",
-        };
-        report.skip(&[TestStepKind::Events], why).await;
     }
 
     fn bounds(&self) -> Bounds {

@@ -6,6 +6,7 @@
 
 mod access;
 mod contents;
+mod events;
 mod report;
 
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use std::time::Duration;
 
 use api::registry::TestStepKind;
 use aws_credential_types::Credentials;
+use bucket::Location;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::convert;
 use crate::credentials::{Issuer, session_policy};
 use crate::policy::{self, Key, Reach};
 use crate::store::{Account, Source};
@@ -59,6 +62,11 @@ impl Test {
         }
     }
 
+    /// Where the source's files lie, as far as it is known.
+    fn location(&self) -> Location {
+        Location::from(&convert::source_work(self.source.clone(), &self.config.platform))
+    }
+
     fn has_role(&self) -> bool {
         !self.source.settings.role_arn.is_empty()
     }
@@ -87,7 +95,8 @@ impl Test {
             return String::new();
         }
         let settings = &self.source.settings;
-        let event_queue = session_policy::queue_arn(settings);
+        let event_queue =
+            session_policy::event_queue(settings, &self.config.platform).map(|queue| queue.arn());
         let reach = Reach {
             partition: session_policy::partition(&settings.role_arn),
             bucket: &settings.bucket,

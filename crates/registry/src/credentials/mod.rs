@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, PlatformIdentity};
 use crate::error::RegistryError;
 use crate::store::{SealedKeys, Source, SourceId, Store, StoreError};
 
@@ -88,12 +88,14 @@ pub(crate) struct Issuer {
     sts: sts::Sts,
     cache: cache::Sessions,
     sealer: Option<Sealer>,
+    platform: PlatformIdentity,
 }
 
 impl Issuer {
     pub(crate) async fn new(config: &Config, store: Store) -> Result<Self, RegistryError> {
         let sealer = Sealer::of(config)?;
-        Ok(Self { store, sts: sts::Sts::new(config).await, cache: cache::Sessions::default(), sealer })
+        let (sts, cache) = (sts::Sts::new(config).await, cache::Sessions::default());
+        Ok(Self { store, sts, cache, sealer, platform: config.platform.clone() })
     }
 
     /// Seals static keys of a source for the store; none where no sealing key is set.
@@ -187,7 +189,7 @@ impl Issuer {
             role_arn: &source.settings.role_arn,
             session_name: format!("cortex-{}", source.id),
             external_id: Some(external_id),
-            policy: session_policy::document(&source.settings),
+            policy: session_policy::document(&source.settings, &self.platform),
         };
         let refused = match self.sts.assume(&with(&account.external_id)).await {
             Ok(session) => return Ok((session, By::ExternalId)),

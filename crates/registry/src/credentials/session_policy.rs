@@ -1,8 +1,10 @@
 //! The session policy: what is left of the role's rights for one source.
 
+use bucket::EventQueue;
+
+use crate::config::PlatformIdentity;
 use crate::policy::{self, Key, Node, Reach};
 use crate::store::SourceSettings;
-use crate::validate::{is_aws_account, is_word};
 
 /// What STS takes, in characters.
 #[cfg(test)]
@@ -16,8 +18,8 @@ pub(crate) fn partition(role_arn: &str) -> &str {
 /// Reading the objects under the source's path, listing that path, asking where the bucket is, and reading the event queue
 /// where it has one; nothing else, whatever the role allows. Keys are left to the role: a session that may not decrypt reads
 /// nothing that is encrypted by KMS.
-pub(crate) fn document(settings: &SourceSettings) -> Node {
-    let event_queue = queue_arn(settings);
+pub(crate) fn document(settings: &SourceSettings, platform: &PlatformIdentity) -> Node {
+    let event_queue = event_queue(settings, platform).map(|queue| queue.arn());
     policy::permissions(&Reach {
         partition: partition(&settings.role_arn),
         bucket: &settings.bucket,
@@ -32,24 +34,30 @@ pub(crate) fn nothing() -> Node {
     policy::nothing()
 }
 
-/// From `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`; none where the source has no queue, or one elsewhere.
-pub(crate) fn queue_arn(settings: &SourceSettings) -> Option<String> {
-    let (host, path) = settings.event_queue_url.strip_prefix("https://sqs.")?.split_once('/')?;
-    let (region, domain) = host.split_once('.')?;
-    let (account, name) = path.split_once('/')?;
-    // What is no plain name would mean more in a policy.
-    let plain =
-        is_word(region) && is_aws_account(account) && is_word(name.strip_suffix(".fifo").unwrap_or(name));
-    if !plain || !["amazonaws.com", "amazonaws.com.cn"].contains(&domain) {
-        return None;
-    }
-    Some(format!("arn:{}:sqs:{region}:{account}:{name}", partition(&settings.role_arn)))
+/// The source's event queue; none where it has none, or what stands there is none, which would mean more in a policy.
+pub(crate) fn event_queue(settings: &SourceSettings, platform: &PlatformIdentity) -> Option<EventQueue> {
+    EventQueue::parse(&settings.event_queue_url, endpoint(&settings.endpoint_url, platform)).ok()
+}
+
+/// Where S3 and SQS are for a source: at its own endpoint, at the platform's, or at Amazon.
+pub(crate) fn endpoint<'a>(own: &'a str, platform: &'a PlatformIdentity) -> Option<&'a str> {
+    if own.is_empty() { platform.s3_endpoint.as_deref() } else { Some(own) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::{InvalidRows, OverwritePolicy, SchemaVersion};
+
+    fn amazon() -> PlatformIdentity {
+        PlatformIdentity {
+            account_id: String::new(),
+            region: "us-east-1".into(),
+            sts_endpoint: None,
+            s3_endpoint: None,
+            keys: None,
+        }
+    }
 
     fn settings() -> SourceSettings {
         SourceSettings {
@@ -79,7 +87,7 @@ mod tests {
             event_queue_url: "https://sqs.us-gov-west-1.amazonaws.com/111122223333/events".into(),
             ..settings()
         };
-        let policy = serde_json::to_value(document(&settings)).unwrap();
+        let policy = serde_json::to_value(document(&settings, &amazon())).unwrap();
         assert_eq!(policy["Statement"][0]["Resource"], "arn:aws-us-gov:s3:::b/exports/clicks/*");
         assert_eq!(policy["Statement"][3]["Action"], "kms:Decrypt");
         assert_eq!(
@@ -87,7 +95,7 @@ mod tests {
             "arn:aws-us-gov:sqs:us-gov-west-1:111122223333:events"
         );
         let without = SourceSettings { event_queue_url: String::new(), ..settings };
-        let policy = serde_json::to_value(document(&without)).unwrap();
+        let policy = serde_json::to_value(document(&without, &amazon())).unwrap();
         assert_eq!(policy["Statement"].as_array().unwrap().len(), 4);
     }
 
@@ -100,11 +108,8 @@ mod tests {
             "https://sqs.eu-west-1.amazonaws.com/111122223333/a/b",
             "https://sqs.eu-west-1.example.com/111122223333/events",
         ] {
-            assert_eq!(
-                queue_arn(&SourceSettings { event_queue_url: url.into(), ..settings() }),
-                None,
-                "{url}"
-            );
+            let settings = SourceSettings { event_queue_url: url.into(), ..settings() };
+            assert_eq!(event_queue(&settings, &amazon()), None, "{url}");
         }
     }
 
@@ -120,7 +125,7 @@ mod tests {
             ),
             ..settings()
         };
-        let length = document(&settings).to_compact_json().chars().count();
+        let length = document(&settings, &amazon()).to_compact_json().chars().count();
         assert!(length <= LONGEST, "{length}");
     }
 }

@@ -7,6 +7,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
+use aws_sdk_sts::config::http::HttpResponse;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 
@@ -100,11 +101,17 @@ impl Sts {
 }
 
 /// What STS answered: the customer's to mend, the operator's, or passing.
-fn refused<E: ProvideErrorMetadata, R>(role_arn: &str, error: &SdkError<E, R>) -> CredentialsError {
+fn refused<E: ProvideErrorMetadata>(role_arn: &str, error: &SdkError<E, HttpResponse>) -> CredentialsError {
     let Some(service) = error.as_service_error() else {
         return CredentialsError::Unavailable(error.to_string());
     };
-    let code = service.code().unwrap_or("refused");
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+    // STS names the code in its answer; one that does not is told by its status.
+    let code = service.code().unwrap_or(match status {
+        403 => "AccessDenied",
+        500.. => "ServiceUnavailable",
+        _ => "refused",
+    });
     let reason = format!("{code}: {}", service.message().unwrap_or_default());
     let role_arn = role_arn.to_owned();
     match code {

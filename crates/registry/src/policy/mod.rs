@@ -38,7 +38,7 @@ pub(crate) fn permissions(reach: &Reach<'_>) -> Node {
         Key::Any => Some("*"),
     };
     statements.extend(key.map(|key| {
-        let through = Node::map([("kms:ViaService", s3_services(reach.partition))]);
+        let through = Node::map([("kms:ViaService", through(reach))]);
         let condition = Node::map([("StringLike", through)]);
         allow("DecryptObjects", ["kms:Decrypt"], key, Some(condition))
     }));
@@ -92,10 +92,15 @@ fn bucket_statements(reach: &Reach<'_>) -> Vec<Node> {
     ]
 }
 
-/// The name by which KMS knows S3, in any region.
-fn s3_services(partition: &str) -> Node {
-    let domain = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-    Node::text(format!("s3.*.{domain}"))
+/// The services, by KMS's names in any region, through which keys are used: S3's, and where any key will do also that of the
+/// event queue, which may be encrypted too.
+fn through(reach: &Reach<'_>) -> Node {
+    let domain = if reach.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let service = |name: &str| Node::text(format!("{name}.*.{domain}"));
+    match (reach.key, reach.event_queue) {
+        (Key::Any, Some(_)) => Node::list(vec![service("s3"), service("sqs")]),
+        _ => service("s3"),
+    }
 }
 
 fn allow<const N: usize>(sid: &str, actions: [&str; N], resource: &str, condition: Option<Node>) -> Node {

@@ -62,7 +62,8 @@ impl Reader {
     /// Reads the first bytes of an object, to see that it can be read. Blocks.
     pub(crate) fn touch(&self, object: &Object, bounds: &Bounds) -> Result<(), FileProblem> {
         let mut reader = self.object(object, bounds);
-        match reader.read(&mut [0; 512]) {
+        // An empty object has no byte, and is one that can be read.
+        match reader.by_ref().take(1).read_to_end(&mut Vec::new()) {
             Ok(_) => Ok(()),
             Err(error) => Err(failed(ReadError::Io(error))
                 .unwrap_or_else(|| problem("timed_out", Stopped, "try again in a while"))),

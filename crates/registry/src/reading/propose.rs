@@ -2,6 +2,7 @@
 
 use api::registry::{ColumnSeen, FileProblem, Schema};
 use dataset::{DatasetKind, Proposal, ProposedColumn, Proposer, SchemaError};
+use format::{Columns, Item};
 
 use super::{Bounds, Object, Reader, failed};
 use crate::schema::schema_to_api;
@@ -24,6 +25,8 @@ impl Look {
     /// Reads a file as far as the bounds allow. Blocks.
     pub(crate) fn at(&mut self, reader: &Reader, object: &Object, bounds: &Bounds) {
         let mut seen = 0;
+        // A header says nothing of a file's columns before a row stands under it.
+        let mut header: Option<Vec<String>> = None;
         let ended = match reader.rows(object, bounds) {
             Err(error) => Some(error),
             Ok(mut rows) => loop {
@@ -31,8 +34,14 @@ impl Look {
                     break None;
                 }
                 match rows.next() {
+                    Ok(Some(Item::Columns(Columns::Header(names)))) => header = Some(names.to_vec()),
                     Ok(Some(item)) => {
-                        seen += u64::from(matches!(item, format::Item::Row(_) | format::Item::Bad(_)));
+                        if matches!(item, Item::Row(_))
+                            && let Some(names) = header.take()
+                        {
+                            self.proposer.look(&Item::Columns(Columns::Header(&names)));
+                        }
+                        seen += u64::from(!matches!(item, Item::Columns(_)));
                         self.proposer.look(&item);
                     }
                     Ok(None) => break None,

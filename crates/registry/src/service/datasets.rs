@@ -1,14 +1,15 @@
 //! What a source can be made of, and sample files.
 
-use super::Service;
-use crate::error::CallError;
-use crate::schema::{dataset_name, schema_to_api};
 use api::registry::{
     DatasetType, FileFormat, GetSampleFileRequest, GetSampleFileResponse, ListDatasetTypesRequest,
     ListDatasetTypesResponse,
 };
 use dataset::{DatasetKind, Schema};
 use tonic::Request;
+
+use super::Service;
+use crate::error::CallError;
+use crate::schema::{dataset_name, schema_to_api};
 
 impl Service {
     pub(super) async fn list_dataset_types(

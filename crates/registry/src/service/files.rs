@@ -1,9 +1,5 @@
 //! A source's files, their errors and samples.
 
-use super::{Service, date, page, precondition, size};
-use crate::error::CallError;
-use crate::store::StoreError;
-use crate::{convert, filter, name};
 use std::collections::BTreeSet;
 
 use api::registry::{
@@ -14,6 +10,11 @@ use api::registry::{
 use jiff::Timestamp;
 use serde_json::json;
 use tonic::Request;
+
+use super::{Service, date, page, precondition, size};
+use crate::error::CallError;
+use crate::store::{self, StoreError};
+use crate::{convert, filter, name};
 
 /// Row errors that are shown of a file.
 const MOST_ERRORS: u32 = 100;
@@ -64,7 +65,19 @@ impl Service {
         self.auth.account_read(&request, &account).await?;
         let limit = size(request.get_ref().page_size, 20, 100)?;
         let samples = self.store.list_samples(&account, &id, limit).await?;
-        Ok(ListSamplesResponse { samples: samples.into_iter().map(convert::sample).collect() })
+        let source = self.store.get_source(&account, &id).await?;
+        let schema = dataset::Schema::parse_json(&source.settings.schema.json)
+            .inspect_err(|error| tracing::error!(source = %id, %error, "the stored schema does not hold"));
+        // Without a schema no one can say what is sensitive, so nothing is shown.
+        let Ok(schema) = schema else { return Ok(ListSamplesResponse::default()) };
+        let shown = |sample: store::Sample| match masked(&schema, &sample) {
+            Ok((record, json)) => Some(convert::sample(sample, record, json)),
+            Err(error) => {
+                tracing::error!(source = %id, error, "a sample cannot be shown");
+                None
+            }
+        };
+        Ok(ListSamplesResponse { samples: samples.into_iter().filter_map(shown).collect() })
     }
 
     pub(super) async fn list_file_errors(
@@ -129,4 +142,11 @@ impl Service {
     fn stuck_since(&self) -> Timestamp {
         super::stuck_since(self.config.stuck_after)
     }
+}
+
+/// The record without the values of sensitive columns, and as JSON.
+fn masked(schema: &dataset::Schema, sample: &store::Sample) -> Result<(Vec<u8>, String), String> {
+    let record = dataset::mask(schema, &sample.message, &sample.record).map_err(|error| error.to_string())?;
+    let json = records::to_json(&sample.message, &record).map_err(|error| error.to_string())?;
+    Ok((record, json.to_string()))
 }

@@ -1,17 +1,18 @@
 //! A source's schema and its versions.
 
-use super::Service;
-use super::sources::is_current;
-use crate::error::CallError;
-use crate::schema::schema_from_api;
-use crate::store::{SchemaVersion, Source};
-use crate::{convert, name};
 use api::registry::{
     ListSourceSchemasRequest, ListSourceSchemasResponse, SetSourceSchemaRequest, SetSourceSchemaResponse,
 };
 use jiff::Timestamp;
 use serde_json::json;
 use tonic::Request;
+
+use super::Service;
+use super::sources::is_current;
+use crate::error::CallError;
+use crate::schema::schema_from_api;
+use crate::store::{SchemaVersion, Source};
+use crate::{convert, name};
 
 impl Service {
     pub(super) async fn set_source_schema(

@@ -1,11 +1,12 @@
 //! What a customer pastes into AWS.
 
+use api::registry::{GetSetupDocumentsRequest, GetSetupDocumentsResponse};
+use tonic::Request;
+
 use super::Service;
 use crate::error::CallError;
 use crate::name;
 use crate::setup::Setup;
-use api::registry::{GetSetupDocumentsRequest, GetSetupDocumentsResponse};
-use tonic::Request;
 
 impl Service {
     pub(super) async fn get_setup_documents(

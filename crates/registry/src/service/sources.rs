@@ -1,10 +1,5 @@
 //! Sources: made, changed, made live, ended.
 
-use super::{Service, page, precondition};
-use crate::credentials::StaticKeys;
-use crate::error::CallError;
-use crate::store::{NewSource, SealedKeys, Source, SourceId, SourceSettings, SourceState, StoreError};
-use crate::{convert, filter, merge, name, validate};
 use api::registry::{
     ActivateSourceRequest, ActivateSourceResponse, CreateSourceRequest, CreateSourceResponse,
     DeleteSourceRequest, DeleteSourceResponse, GetSourceRequest, GetSourceResponse, ListSourcesRequest,
@@ -15,6 +10,12 @@ use jiff::Timestamp;
 use serde_json::json;
 use tonic::Request;
 use uuid::Uuid;
+
+use super::{Service, page, precondition};
+use crate::credentials::StaticKeys;
+use crate::error::CallError;
+use crate::store::{NewSource, SealedKeys, Source, SourceId, SourceSettings, SourceState, StoreError};
+use crate::{convert, filter, merge, name, validate};
 
 impl Service {
     pub(super) async fn create_source(

@@ -48,7 +48,7 @@ impl Store {
         .bind(last.to_string())
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(|row| day(row)).collect()
+        rows.iter().map(day).collect()
     }
 
     /// Active sources that need no attention, in the order of their ids, with when they were made; at most `limit`, behind

@@ -4,7 +4,7 @@
 use api::registry::{CreateAccountTokenRequest, TokenScope};
 use bytes::{Buf, BufMut};
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status};
@@ -46,8 +46,8 @@ const CALLS: &[(&str, Whose)] = &[
     ("GetSource", Readers),
     ("ListSources", Readers),
     ("UpdateSource", Writers),
-    ("TestSource", Writers),
-    ("PreviewSource", Writers),
+    ("TestSource", Readers),
+    ("PreviewSource", Readers),
     ("ActivateSource", Writers),
     ("PauseSource", Writers),
     ("ResumeSource", Writers),
@@ -55,7 +55,7 @@ const CALLS: &[(&str, Whose)] = &[
     ("UndeleteSource", Writers),
     ("SetSourceSchema", Writers),
     ("ListSourceSchemas", Readers),
-    ("ProposeSourceSchema", Writers),
+    ("ProposeSourceSchema", Readers),
     ("ListFiles", Readers),
     ("ListFileErrors", Readers),
     ("ReprocessFile", Writers),
@@ -115,7 +115,12 @@ impl Decoder for Raw {
 }
 
 /// Makes the call, and reads the answer to its first message.
-async fn call(address: &str, method: &MethodDescriptor, body: &[u8], token: Option<&str>) -> Result<(), Status> {
+async fn call(
+    address: &str,
+    method: &MethodDescriptor,
+    body: &[u8],
+    token: Option<&str>,
+) -> Result<(), Status> {
     let channel = Endpoint::from_shared(address.to_owned()).unwrap().connect().await.unwrap();
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
@@ -203,7 +208,11 @@ async fn every_call_is_refused_to_whose_it_is_not() {
             Readers | Writers => Code::NotFound,
             Anyones => Code::Ok,
         };
-        assert_eq!(code(Some(&foreign)).await, or_invalid(&name, expected), "{name} with another account's token");
+        assert_eq!(
+            code(Some(&foreign)).await,
+            or_invalid(&name, expected),
+            "{name} with another account's token"
+        );
         if matches!(whose, Writers | Workers | Admins) {
             assert_eq!(code(Some(&looking)).await, Code::PermissionDenied, "{name} by one that looks");
         }
@@ -247,8 +256,11 @@ async fn a_revoked_or_expired_token_is_refused() {
     assert_eq!(client.get_account(ask()).await.unwrap_err().code(), Code::Unauthenticated);
 
     let past = prost_types::Timestamp { seconds: 1, nanos: 0 };
-    let past =
-        CreateAccountTokenRequest { name: account.name.clone(), expire_time: Some(past), ..Default::default() };
+    let past = CreateAccountTokenRequest {
+        name: account.name.clone(),
+        expire_time: Some(past),
+        ..Default::default()
+    };
     let refused = fixture.as_admin().create_account_token(past).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
 }
@@ -279,7 +291,11 @@ async fn an_account_that_asks_too_often_is_told_when_to_come_again_and_others_ar
     other.get_account(api::registry::GetAccountRequest { name: calm.name }).await.unwrap();
     // The operator is not held back.
     for _ in 0..10 {
-        fixture.as_admin().get_account(api::registry::GetAccountRequest { name: busy.name.clone() }).await.unwrap();
+        fixture
+            .as_admin()
+            .get_account(api::registry::GetAccountRequest { name: busy.name.clone() })
+            .await
+            .unwrap();
     }
 }
 

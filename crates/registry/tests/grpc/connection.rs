@@ -18,7 +18,7 @@ const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const FILE: &str = "events/2026-11-23/a.csv";
 
 /// All steps, in their order, and the result.
-async fn test(fixture: &Fixture, source: &Source) -> (Vec<TestStep>, TestResult) {
+pub(crate) async fn test(fixture: &Fixture, source: &Source) -> (Vec<TestStep>, TestResult) {
     let request = TestSourceRequest { name: source.name.clone() };
     let mut answers = fixture.as_admin().test_source(request).await.unwrap().into_inner();
     let mut steps = Vec::new();
@@ -37,12 +37,12 @@ async fn test(fixture: &Fixture, source: &Source) -> (Vec<TestStep>, TestResult)
     }
 }
 
-fn found(steps: &[TestStep], kind: Kind) -> (Is, &str) {
+pub(crate) fn found(steps: &[TestStep], kind: Kind) -> (Is, &str) {
     let step = step(steps, kind);
     (step.status(), step.code.as_str())
 }
 
-fn step(steps: &[TestStep], kind: Kind) -> &TestStep {
+pub(crate) fn step(steps: &[TestStep], kind: Kind) -> &TestStep {
     steps.iter().find(|step| step.kind() == kind).unwrap()
 }
 
@@ -300,6 +300,27 @@ async fn static_keys_have_no_external_id() {
     let (steps, _) = test(&fixture, &keys("a wrong secret").await).await;
     assert_eq!(found(&steps, Kind::Bucket), (Is::Failed, "credentials_refused"));
     assert!(!format!("{steps:?}").contains("a wrong secret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_queue_that_cannot_be_read_warns_and_one_elsewhere_is_refused_at_once() {
+    let fixture = Fixture::start().await;
+    fixture.put(FILE, ROWS);
+    let account = fixture.account("shop").await;
+    fixture.trust(&account.external_id);
+    // The endpoint has S3 and STS, and no queues.
+    let event_queue_url = format!("{}/{CUSTOMER}/exports", fixture.s3);
+    let draft = fixture.draft_of(&account, Source { event_queue_url, ..source() }).await;
+    let (steps, result) = test(&fixture, &draft).await;
+    assert_eq!(found(&steps, Kind::Events).0, Is::Warning, "{steps:?}");
+    assert!(result.passed, "files are found by scans all the same");
+
+    let elsewhere = Source { event_queue_url: "https://internal/111122223333/q".into(), ..source() };
+    let request =
+        CreateSourceRequest { parent: account.name.clone(), source: Some(elsewhere), ..Default::default() };
+    let refused = fixture.as_admin().create_source(request).await.unwrap_err();
+    let field = &refused.get_details_bad_request().unwrap().field_violations[0];
+    assert_eq!(field.field, "source.event_queue_url");
 }
 
 async fn rotated(fixture: &Fixture, seconds: i64) -> Account {

@@ -6,6 +6,7 @@ mod access;
 mod connection;
 mod control_plane;
 mod fixture;
+mod moto;
 mod preview;
 mod progress;
 mod role;

@@ -119,7 +119,12 @@ async fn values_of_sensitive_columns_are_not_shown() {
         ..Default::default()
     });
     schema.columns.iter_mut().find(|column| column.name == "timestamp").unwrap().sensitive = true;
-    let set = SetSourceSchemaRequest { name: draft.name.clone(), schema: Some(schema), ..Default::default() };
+    let set = SetSourceSchemaRequest {
+        name: draft.name.clone(),
+        schema: Some(schema),
+        allow_breaking: true,
+        ..Default::default()
+    };
     fixture.as_admin().set_source_schema(set).await.unwrap();
     fixture.put(
         "events/2026-11-23/a.csv",

@@ -8,7 +8,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{BehaviorVersion, Region, SharedHttpClient};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
-use sandbox::{Config, Grant, Identity, Principal, Role, Roles, Sandbox, Sessions, Trust};
+use sandbox::{Config, Grant, Identity, Objects, Principal, Role, Roles, Sandbox, Sessions, Trust};
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -20,6 +20,7 @@ pub(crate) struct World {
     pub(crate) root: TempDir,
     pub(crate) roles: Roles,
     pub(crate) sessions: Sessions,
+    pub(crate) objects: Objects,
     pub(crate) endpoint: String,
     _running: DropGuard,
 }
@@ -53,17 +54,24 @@ pub(crate) fn role() -> Role {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With a sandbox that `change` has set up otherwise.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(BUCKET)).unwrap();
         let mut config = Config::new(root.path());
         config.identities = vec![platform()];
         config.owner_keys = Some(owner());
         config.roles = vec![role()];
+        change(&mut config);
         let sandbox = Sandbox::bind(config).await.unwrap();
         let (roles, sessions, endpoint) = (sandbox.roles(), sandbox.sessions(), sandbox.endpoint_url());
+        let objects = sandbox.objects();
         let shutdown = CancellationToken::new();
         tokio::spawn(sandbox.run(shutdown.clone()));
-        Self { root, roles, sessions, endpoint, _running: shutdown.drop_guard() }
+        Self { root, roles, sessions, objects, endpoint, _running: shutdown.drop_guard() }
     }
 
     /// Writes a file into the bucket's folder, as a user of `cortex dev` does.

@@ -5,11 +5,36 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use ledger::tolerance::Tolerance;
+
+mod client;
+mod source;
+
+pub(crate) use client::{
+    AccountCommand, ClientArgs, DatasetCommand, DeletionsArgs, DeletionsCommand, ProfileCommand,
+    ProfileSetArgs, TokenCommand, TokenCreateArgs,
+};
+pub(crate) use source::{
+    CustomerDocument, PreviewArgs, ReprocessArgs, SchemaArgs, SetupArgs, SourceArgs, SourceCommand,
+    SourceCreateArgs, SourceFields, SourceUpdateArgs,
+};
+
+/// What each status of the process says.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   done
+  1   the answer is no (a test that failed, a preview with rejections, counts that differ), or another failure
+  3   what was named is not there
+  4   not authenticated, or not permitted
+  5   refused: an argument that breaks a rule, or a state in which it cannot be done
+  6   the registry cannot be reached, or does not answer in time
+  64  wrong usage or settings
+`cortex validate --help` tells its own.";
 
 /// Amazon S3 buckets as typed records on Kafka.
 #[derive(Debug, Parser)]
-#[command(name = "cortex", version, about, arg_required_else_help = true)]
+#[command(name = "cortex", version, about, arg_required_else_help = true, after_help = EXIT_STATUS)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -38,12 +63,31 @@ pub(crate) enum Command {
     /// Schemas: proposed from files, compared with each other.
     #[command(subcommand)]
     Schema(SchemaCommand),
-    /// Accounts.
+    /// Accounts, their tokens, their deletion lists, and what was done in them.
     #[command(subcommand)]
     Account(AccountCommand),
     /// Sources, their files and samples.
     #[command(subcommand)]
     Source(SourceCommand),
+    /// Datasets, and their sample files.
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
+    /// Registries that client commands know by name.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Print the completions of a shell.
+    Completions {
+        /// For which.
+        shell: Shell,
+    },
+    /// Print the manual page of a command, or write all pages into a folder.
+    Man {
+        /// The command, such as `source create`; cortex itself where none.
+        command: Vec<String>,
+        /// Write the pages of every command here.
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Settings of a role; each may also stand in the file or, as CORTEX_<NAME>, in the environment.
@@ -171,7 +215,7 @@ pub(crate) struct TailArgs {
 /// `cortex audit`
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
-    /// accounts/{account}/sources/{source}
+    /// The source: its resource name, its id, or its display name.
     pub source: String,
     /// Kafka's bootstrap servers.
     #[arg(long, env = "CORTEX_KAFKA", value_name = "HOST:PORT")]
@@ -263,165 +307,4 @@ pub(crate) enum SchemaCommand {
         /// The new one.
         after: PathBuf,
     },
-}
-
-/// How a client command finds the registry.
-#[derive(Debug, Args)]
-pub(crate) struct ClientArgs {
-    /// The registry's address; else as `cortex dev` wrote it into the data folder.
-    #[arg(long, env = "CORTEX_REGISTRY_URL", value_name = "URL")]
-    pub registry_url: Option<String>,
-    /// File that holds an account's token or the admin token.
-    #[arg(long, env = "CORTEX_TOKEN_FILE", value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-    /// The data folder of `cortex dev`.
-    #[arg(long, env = "CORTEX_DATA_DIR", value_name = "DIR", default_value = ".cortex")]
-    pub data_dir: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `cortex account …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum AccountCommand {
-    /// Create an account; the registry makes its External ID.
-    Create {
-        /// Its id: 3 to 63 of a-z, 0-9 and '-'.
-        #[arg(long, value_name = "ID", default_value = "")]
-        id: String,
-        /// Its name, for people.
-        #[arg(long, default_value = "")]
-        name: String,
-        /// How to reach the registry.
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Show an account and its External ID.
-    Show {
-        /// Account id.
-        account: String,
-        /// How to reach the registry.
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Make a token that may act for an account; it is shown this once.
-    Token {
-        /// Account id.
-        account: String,
-        /// How to reach the registry.
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-}
-
-/// `cortex source …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum SourceCommand {
-    /// Create a source as a draft.
-    Create(Box<SourceCreateArgs>),
-    /// List an account's sources.
-    List {
-        /// Account id.
-        account: String,
-        /// How to reach the registry.
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Show a source.
-    Show(SourceArgs),
-    /// Test the connection and make the source live.
-    Activate(SourceArgs),
-    /// Stop scanning a source.
-    Pause(SourceArgs),
-    /// Delete a source.
-    Delete(SourceArgs),
-    /// List a source's files with their outcomes.
-    Files(SourceArgs),
-    /// Put a new version of a source's schema in force.
-    SetSchema {
-        /// accounts/{account}/sources/{source}
-        source: String,
-        /// The schema (JSON).
-        #[arg(value_name = "FILE")]
-        schema: PathBuf,
-        /// Also where it refuses what is accepted now.
-        #[arg(long)]
-        allow_breaking: bool,
-        /// How to reach the registry.
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Read a file again from its start, as its next generation: one at rest, or one that is stuck.
-    Reprocess {
-        /// accounts/{account}/sources/{source}
-        source: String,
-        /// The object's key in the bucket.
-        key: String,
-        /// How to reach the registry.
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Show records recently received.
-    Sample(SourceArgs),
-}
-
-/// One source.
-#[derive(Debug, Args)]
-pub(crate) struct SourceArgs {
-    /// accounts/{account}/sources/{source}
-    pub source: String,
-    /// How to reach the registry.
-    #[command(flatten)]
-    pub client: ClientArgs,
-}
-
-/// `cortex source create`
-#[derive(Debug, Args)]
-pub(crate) struct SourceCreateArgs {
-    /// Account id.
-    #[arg(long)]
-    pub account: String,
-    /// The source's name, for people.
-    #[arg(long)]
-    pub name: String,
-    /// events, attributes, items or id-mappings.
-    #[arg(long)]
-    pub dataset: String,
-    /// Bucket.
-    #[arg(long)]
-    pub bucket: String,
-    /// Folder path in the bucket.
-    #[arg(long, default_value = "")]
-    pub path: String,
-    /// The role that Cortex assumes.
-    #[arg(long, default_value = "")]
-    pub role_arn: String,
-    /// The bucket's region.
-    #[arg(long, default_value = "")]
-    pub region: String,
-    /// An S3-compatible endpoint that the operator allows.
-    #[arg(long, default_value = "")]
-    pub endpoint_url: String,
-    /// Access key id for such an endpoint.
-    #[arg(long, requires = "secret_key_file", default_value = "")]
-    pub access_key_id: String,
-    /// File that holds its secret access key.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_file: Option<PathBuf>,
-    /// Schema file (JSON), where it differs from the dataset's own.
-    #[arg(long, value_name = "FILE")]
-    pub schema: Option<PathBuf>,
-    /// IANA zone of timestamps without an offset.
-    #[arg(long, default_value = "")]
-    pub time_zone: String,
-    /// Reject a file whole where one of its rows is invalid, rather than those rows alone.
-    #[arg(long)]
-    pub reject_file: bool,
-    /// Makes a repeated create harmless.
-    #[arg(long, default_value = "")]
-    pub request_id: String,
-    /// How to reach the registry.
-    #[command(flatten)]
-    pub client: ClientArgs,
 }
