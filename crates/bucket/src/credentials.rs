@@ -189,7 +189,9 @@ impl Session {
             let session = self.current().await.map_err(|err| from_credentials(&err))?;
             let access_key_id = session.access_key_id();
             if refused.as_deref() == Some(access_key_id) && is_replaced_later(&session) {
-                return Err(not_yet("the session is refused, and the registry has no other one yet".to_owned()));
+                return Err(not_yet(
+                    "the session is refused, and the registry has no other one yet".to_owned(),
+                ));
             }
             let err = match send().await {
                 Err(err) if refused.is_none() && is_refused(&err) => err,
