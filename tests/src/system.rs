@@ -61,6 +61,16 @@ impl System {
         std::fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
     }
 
+    /// `HOST:PORT` of the registry.
+    pub fn grpc_address(&self) -> &str {
+        &self.grpc_listen
+    }
+
+    /// The operator's token.
+    pub fn admin_token(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.path("admin"))?)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -193,6 +203,7 @@ impl System {
         let update = UpdateSourceRequest {
             source: Some(source),
             update_mask: Some(FieldMask { paths: vec!["event_queue_url".to_owned()] }),
+            ..Default::default()
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {

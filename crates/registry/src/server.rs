@@ -96,10 +96,11 @@ impl Server {
     /// Serves until `shutdown`; then calls in flight end, and the progress reader stops behind its last batch.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RegistryError> {
         let (reporter, health) = tonic_health::server::health_reporter();
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(api::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()?;
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(api::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
         let watching = tokio::spawn(watch_store(self.service.store.clone(), reporter, shutdown.clone()));
         let stuck_after = self.service.config.stuck_after;
         let counting = tokio::spawn(count_files(self.service.store.clone(), stuck_after, shutdown.clone()));
@@ -121,7 +122,9 @@ impl Server {
         let mut grpc = self.grpc;
         let serving = grpc
             .add_service(health)
-            .add_service(reflection)
+            .add_service(reflection().build_v1()?)
+            // What many clients still ask for.
+            .add_service(reflection().build_v1alpha()?)
             .add_service(control_plane)
             .add_service(workers)
             .serve_with_incoming_shutdown(

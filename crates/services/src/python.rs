@@ -35,6 +35,13 @@ impl Python {
         Self::run(command)
     }
 
+    /// The same on other packages, pinned as pip names them; `name` is that of their folder in the cache.
+    pub fn with(name: &str, pinned: &[&str], script: &Path) -> Result<Self> {
+        let mut command = Command::new("python3");
+        command.env("PYTHONPATH", packages(name, pinned)?).arg(script);
+        Self::run(command)
+    }
+
     /// Starts what answers so.
     pub(crate) fn run(mut command: Command) -> Result<Self> {
         command.env("PYTHONUTF8", "1").env("PYTHONDONTWRITEBYTECODE", "1");

@@ -29,8 +29,8 @@ const LONG_POLL_SECONDS: i32 = 20;
 /// The most that SQS gives or deletes at once.
 const BATCH: i32 = 10;
 /// What was received and not deleted comes again after that. Long enough for a registry that restarts; short enough that
-/// what a crash left is not late.
-const VISIBILITY_SECONDS: i32 = 120;
+/// what a crash left, or a long poll that was given up, is not late.
+const VISIBILITY_SECONDS: i32 = 60;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until the first byte of an answer: longer than a long poll.
 const READ_TIMEOUT: Duration = Duration::from_secs(40);

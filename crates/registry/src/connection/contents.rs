@@ -2,11 +2,10 @@
 
 use api::registry::{FileProblem, PreviewSourceResponse, TestStepKind};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use bucket::{Bucket, BucketError, DatedFolders, Location};
+use bucket::{Bucket, BucketError, DatedFolders};
 use tokio::runtime::Handle;
 
 use super::{Finding, Report, Session, Test};
-use crate::convert;
 use crate::policy::Key;
 use crate::reading::{self, Bounds, Object, Reader, Shown};
 
@@ -180,11 +179,6 @@ impl Test {
             Ok(Err(error)) => broken(&error),
             Err(late) => late,
         }
-    }
-
-    /// Where the source's files lie, as far as it is known.
-    pub(super) fn location(&self) -> Location {
-        Location::from(&convert::source_work(self.source.clone(), &self.config.platform))
     }
 
     fn bounds(&self) -> Bounds {

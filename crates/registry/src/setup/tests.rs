@@ -42,6 +42,22 @@ fn the_documents_are_as_people_are_shown_them() {
     insta::assert_snapshot!("aws_cli", documents.aws_cli);
 }
 
+/// What the customers' guide shows is what is handed out.
+#[test]
+fn the_guide_shows_these_documents() {
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/connect-s3.md")).unwrap();
+    let request = GetSetupDocumentsRequest {
+        parent: "accounts/shop".into(),
+        bucket: "my-bucket".into(),
+        path: "exports/clicks".into(),
+        ..Default::default()
+    };
+    let documents = Setup::from_request(request).unwrap().documents("CORTEX-ACCOUNT-ID", "YOUR-EXTERNAL-ID");
+    for document in [documents.iam_policy, documents.trust_policy] {
+        assert!(guide.contains(document.trim()), "docs/connect-s3.md lacks\n{document}");
+    }
+}
+
 #[test]
 fn every_notation_says_the_same_whatever_the_path_is() {
     for path in ["", "cortex/events", NASTY] {
