@@ -14,10 +14,12 @@ use std::time::Duration;
 
 use api::registry::TestStepKind;
 use aws_credential_types::Credentials;
+use bucket::Location;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::convert;
 use crate::credentials::{Issuer, session_policy};
 use crate::policy::{self, Key, Reach};
 use crate::store::{Account, Source};
@@ -58,6 +60,11 @@ impl Test {
             Some(session) => self.contents(session, report).await,
             None => report.skip(&OF_CONTENTS, "there is no session to look with").await,
         }
+    }
+
+    /// Where the source's files lie, as far as it is known.
+    fn location(&self) -> Location {
+        Location::from(&convert::source_work(self.source.clone(), &self.config.platform))
     }
 
     fn has_role(&self) -> bool {

@@ -45,7 +45,8 @@ fn the_documents_are_as_people_are_shown_them() {
 /// What the customers' guide shows is what is handed out.
 #[test]
 fn the_guide_shows_these_documents() {
-    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/connect-s3.md")).unwrap();
+    let guide =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/connect-s3.md")).unwrap();
     let request = GetSetupDocumentsRequest {
         parent: "accounts/shop".into(),
         bucket: "my-bucket".into(),
