@@ -28,6 +28,9 @@ const PLATFORM: &str = "arn:aws:iam::999988887777:user/platform";
 pub(crate) const CUSTOMER: &str = "111122223333";
 pub(crate) const PLATFORM_ACCOUNT: &str = "999988887777";
 
+/// Changes settings of the registry, given the endpoint of S3.
+pub(crate) type Configure = Box<dyn FnOnce(&mut Config, &str) + Send>;
+
 /// What a test would have otherwise.
 pub(crate) struct Around {
     /// Who owns all buckets.
@@ -35,7 +38,7 @@ pub(crate) struct Around {
     /// Where all buckets are; anywhere where none is set.
     pub(crate) region: Option<&'static str>,
     /// More settings of the registry, with the endpoint of S3.
-    pub(crate) configure: Box<dyn FnOnce(&mut Config, &str) + Send>,
+    pub(crate) configure: Configure,
 }
 
 impl Default for Around {
