@@ -58,7 +58,10 @@ pub(crate) fn refused(status: Status) -> anyhow::Error {
         .collect();
     let mut text = status.message().to_owned();
     if let (Code::Unavailable, Some(cause)) = (status.code(), cause(&status)) {
-        text = format!("{text}: {cause}; is the registry's address right, and does it run?");
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        text.push_str("; is the registry's address right, and does it run?");
     }
     for (field, rule) in &fields {
         text.push_str(&format!("\n  {field}: {rule}"));
@@ -66,12 +69,11 @@ pub(crate) fn refused(status: Status) -> anyhow::Error {
     ClientError::Refused { code: status.code(), text, fields }.into()
 }
 
-/// What lies at the bottom of a call that did not reach the registry, where that says more than the status.
+/// What lies at the bottom of a call that did not reach the registry; none for one that it answered.
 fn cause(status: &Status) -> Option<String> {
     let mut error = status.source()?;
     while let Some(source) = error.source() {
         error = source;
     }
-    let cause = error.to_string();
-    (!status.message().contains(&cause)).then_some(cause)
+    Some(error.to_string())
 }

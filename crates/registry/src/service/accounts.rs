@@ -111,6 +111,8 @@ impl Service {
             TokenScope::Unspecified | TokenScope::ReadWrite => Scope::ReadWrite,
         };
         let now = Timestamp::now();
+        // As the store keeps it, so that it is shown alike later.
+        let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         let expires = request.expire_time.map(|at| Timestamp::new(at.seconds, at.nanos)).transpose();
         let expires = expires.ok().filter(|at| at.is_none_or(|at| at > now));
         let expires = expires.ok_or_else(|| CallError::invalid("expire_time", "must be in the future"))?;
