@@ -7,6 +7,9 @@ use registry::{Secret, ServerTls};
 
 use crate::settings::{Settings, SettingsError};
 
+/// A certificate chain and its key, both PEM.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// The registry's side; none where no certificate is set.
 pub(crate) fn server(settings: &Settings) -> Result<Option<ServerTls>, SettingsError> {
     let names = ["grpc_tls_cert_file", "grpc_tls_key_file"];
@@ -46,10 +49,7 @@ pub(crate) fn client(
 }
 
 /// A certificate chain and its key: both or neither.
-fn pair(
-    names: [&'static str; 2],
-    files: [Option<&Path>; 2],
-) -> Result<Option<(Vec<u8>, Vec<u8>)>, SettingsError> {
+fn pair(names: [&'static str; 2], files: [Option<&Path>; 2]) -> Result<Option<Pair>, SettingsError> {
     match files {
         [None, None] => Ok(None),
         [Some(certificate), Some(key)] => {

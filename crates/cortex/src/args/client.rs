@@ -39,6 +39,7 @@ pub(crate) struct ClientArgs {
 
 /// `cortex account …`
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "parsed once a process")]
 pub(crate) enum AccountCommand {
     /// Create an account; the registry makes its External ID.
     Create {

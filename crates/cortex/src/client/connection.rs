@@ -59,7 +59,7 @@ fn tell_step(step: &TestStep, line: impl Fn(&str)) {
         code => format!("[{code}] {}", step.summary),
     };
     let gap = " ".repeat(8_usize.saturating_sub(status.len()));
-    line(&format!("{}{gap} {kind:<18} {}", coloured(status), printable(&found)).trim_end());
+    line(format!("{}{gap} {kind:<18} {}", coloured(status), printable(&found)).trim_end());
     if !step.advice.is_empty() && step.status() != TestStepStatus::Passed {
         line(&format!("{:28}{}", "", printable(&step.advice)));
     }

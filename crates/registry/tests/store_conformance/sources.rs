@@ -114,7 +114,10 @@ pub(crate) async fn a_deleted_source_is_hidden_until_it_is_undeleted_or_purged(s
     let gone = store.set_source_state(&acme, &source.id, deleted.revision, SourceState::Active, at(3)).await;
     assert!(matches!(gone, Err(StoreError::NotFound { .. })), "{gone:?}");
     assert!(store.list_sources(&acme, &kept(), &page(10)).await?.items.is_empty());
-    assert_eq!(store.list_sources(&acme, &Filter::default(), &page(10)).await?.items, std::slice::from_ref(&deleted));
+    assert_eq!(
+        store.list_sources(&acme, &Filter::default(), &page(10)).await?.items,
+        std::slice::from_ref(&deleted)
+    );
     assert_eq!(store.create_source(&new, at(4)).await?, deleted, "the request was fulfilled before");
     assert_eq!(store.get_deleted_source(&acme, &source.id).await?, deleted);
     assert_eq!((deleted.deleted, store.count_sources(&acme).await?), (Some(at(2)), 0));
