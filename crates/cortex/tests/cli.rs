@@ -151,7 +151,7 @@ fn a_source_is_created_changed_tested_and_ended() {
             "--overwrite-policy",
             "ingest-again",
             "--max-rejected-percent",
-            "5",
+            "60",
             "--json",
             "--role-arn",
             &role,
@@ -161,7 +161,7 @@ fn a_source_is_created_changed_tested_and_ended() {
     let made = create("nobody");
     assert_eq!(
         (&made["overwrite_policy"], &made["max_rejected_percent"]),
-        (&"OVERWRITE_POLICY_INGEST_AGAIN".into(), &5.0.into())
+        (&"OVERWRITE_POLICY_INGEST_AGAIN".into(), &60.0.into())
     );
     let id = made["name"].as_str().unwrap();
 
