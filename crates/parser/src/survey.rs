@@ -161,7 +161,8 @@ mod tests {
         let row = r#"{"user_id": "u", "timestamp": 1, "type": "t"}"#;
         for tolerance in [Tolerance::None, Tolerance::new(false, 5_000)] {
             assert_eq!(mode(&format!("[{row},"), "a.json", tolerance), (Some(Mode::Withhold), 1));
-            let text = format!("{HEADER}{}", "u,2026-11-23,view\n".repeat(9));
+            // Longer than what opening looks at.
+            let text = format!("{HEADER}{}", "u,2026-11-23,view\n".repeat(100_000));
             let (found, _) = surveyed(Denied(Cursor::new(text.into_bytes())), "a.csv", tolerance);
             let Surveyed::Ended(ended) = found else { panic!("it says nothing of the file") };
             assert_eq!(ended.error.code, "access_denied");
