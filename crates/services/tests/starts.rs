@@ -100,19 +100,25 @@ fn moto_checks_keys_counts_messages_and_stops_when_dropped() {
     moto.notify("bucket", "queue").unwrap();
     moto.put("bucket", "a b.csv", "1").unwrap();
     assert_eq!(moto.messages(&queue).unwrap(), 2, "the test event and that of the object");
-    let body = unsigned(&moto, "/bucket");
-    assert!(body.starts_with("HTTP/1.1 403"), "without keys: {body}");
+    let body = with_keys_of_nobody(&moto, "/bucket");
+    assert!(body.starts_with("HTTP/1.1 403") && body.contains("InvalidAccessKeyId"), "{body}");
     moto.delete_queue(&queue).unwrap();
     assert!(moto.messages(&queue).unwrap_err().to_string().contains("NonExistentQueue"));
     drop(moto);
     stops(&port);
 }
 
-/// The answer to an unsigned GET.
-fn unsigned(moto: &Moto, path: &str) -> String {
+/// The answer to a GET that is signed with keys that moto has not given out.
+fn with_keys_of_nobody(moto: &Moto, path: &str) -> String {
     let address = moto.endpoint().strip_prefix("http://").unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let signed = "AWS4-HMAC-SHA256 Credential=AKIANOBODY/20261123/us-east-1/s3/aws4_request, SignedHeaders=host, \
+                  Signature=00";
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {signed}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
