@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     AccountId, Result, Store, Tx,
@@ -11,20 +10,15 @@ use super::{
     sql,
 };
 
-/// What is kept of a subject on a deletion list: the first 16 bytes of SHA-256 over the account's id, a NUL byte and the
-/// subject's. Parsers compute the same of the rows that they read.
+/// What is kept of a subject on a deletion list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SubjectHash(pub [u8; 16]);
+pub struct SubjectHash(pub dataset::SubjectHash);
 
 impl SubjectHash {
     /// Of a subject of the account.
     #[must_use]
     pub fn of(account: &AccountId, subject: &str) -> Self {
-        let digest =
-            Sha256::new_with_prefix(account.as_str()).chain_update([0]).chain_update(subject).finalize();
-        let mut hash = [0; 16];
-        hash.copy_from_slice(&digest[..16]);
-        Self(hash)
+        Self(dataset::subject_hash(account.as_str(), subject.as_bytes()))
     }
 }
 
