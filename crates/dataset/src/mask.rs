@@ -7,7 +7,6 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 
 use crate::check::{PROPERTIES, write_property};
 use crate::kind::OwnColumn;
-use crate::refusal::Refusal;
 use crate::schema::{Column, ColumnType, Schema};
 use crate::shown::cut;
 use crate::value::Typed;
@@ -126,14 +125,14 @@ fn copy(before: &[u8], behind: &[u8], out: &mut Vec<u8>) {
 }
 
 impl Schema {
-    /// A refusal's reason as people may see it: of a sensitive column without the value.
-    pub fn shown_reason<'a>(&self, refusal: &'a Refusal) -> Cow<'a, str> {
-        if !self.sensitive().any(|column| cut(&column.name) == refusal.column) {
-            return refusal.reason.as_str().into();
+    /// The reason of a refusal by this code in this column as people may see it: of a sensitive column without the value.
+    pub fn shown_reason<'a>(&self, code: &str, column: &str, reason: &'a str) -> Cow<'a, str> {
+        if !self.sensitive().any(|one| cut(&one.name) == column) {
+            return reason.into();
         }
-        match refusal.code {
+        match code {
             // These tell of names alone.
-            "missing_value" | "malformed_row" | "unexpected_column" => refusal.reason.as_str().into(),
+            "missing_value" | "malformed_row" | "unexpected_column" => reason.into(),
             "ambiguous_timestamp" => "the value could be more than one date".into(),
             "timestamp_out_of_range" => "the value is not between 1970-01-01 and 2200-01-01".into(),
             "row_too_large" => "the value is too large".into(),

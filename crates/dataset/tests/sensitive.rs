@@ -40,7 +40,12 @@ fn read(schema: &Schema, text: &str) -> (Vec<Vec<u8>>, Vec<(&'static str, String
         match checker.check(&item, &mut record).unwrap() {
             Checked::Accepted { .. } => records.push(record),
             Checked::Refused(row) => {
-                refused.push((row.refusal.code, schema.shown_reason(&row.refusal).into_owned()));
+                refused.push((
+                    row.refusal.code,
+                    schema
+                        .shown_reason(row.refusal.code, &row.refusal.column, &row.refusal.reason)
+                        .into_owned(),
+                ));
             }
             Checked::Columns => {}
         }

@@ -36,7 +36,11 @@ pub(crate) fn shown(row: &RefusedRow<'_>, schema: &Schema) -> queue::RefusedRow 
         position: row.at.position,
         code: row.refusal.code.to_owned(),
         column: row.refusal.column.clone(),
-        reason: schema.shown_reason(&row.refusal).chars().take(REASON_SHOWN).collect(),
+        reason: schema
+            .shown_reason(row.refusal.code, &row.refusal.column, &row.refusal.reason)
+            .chars()
+            .take(REASON_SHOWN)
+            .collect(),
         advice: row.refusal.advice.to_owned(),
         raw: raw[..raw.len().min(RAW_BYTES_SHOWN)].to_vec(),
     }

@@ -215,7 +215,7 @@ fn row_error(schema: &Schema, row: &RefusedRow<'_>) -> RowError {
         position: row.at.position,
         code: row.refusal.code.to_owned(),
         column: row.refusal.column.clone(),
-        reason: schema.shown_reason(&row.refusal).into_owned(),
+        reason: schema.shown_reason(row.refusal.code, &row.refusal.column, &row.refusal.reason).into_owned(),
         advice: row.refusal.advice.to_owned(),
         raw: if schema.has_sensitive() { String::new() } else { text(row.raw, RAW_ERROR_BYTES) },
     }

@@ -91,8 +91,12 @@ impl Service {
             .store
             .file_errors(&account, &id, &request.object_key, request.generation, MOST_ERRORS)
             .await?;
+        // As the schema in force has it: a column may have been marked as sensitive since the file was read.
+        let source = self.store.get_source(&account, &id).await?;
+        let schema = dataset::Schema::parse_json(&source.settings.schema.json).ok();
+        let errors = errors.into_iter().map(|error| masked_error(schema.as_ref(), error));
         Ok(ListFileErrorsResponse {
-            errors: errors.into_iter().map(convert::row_error).collect(),
+            errors: errors.map(convert::row_error).collect(),
             file: Some(convert::file(file, self.stuck_since())),
         })
     }
@@ -142,6 +146,18 @@ impl Service {
     fn stuck_since(&self) -> Timestamp {
         super::stuck_since(self.config.stuck_after)
     }
+}
+
+/// The error without what stood in sensitive columns; without a schema, without what stood in any.
+fn masked_error(schema: Option<&dataset::Schema>, mut error: store::RowError) -> store::RowError {
+    if schema.is_none_or(dataset::Schema::has_sensitive) {
+        error.raw.clear();
+    }
+    error.reason = match schema {
+        Some(schema) => schema.shown_reason(&error.code, &error.column, &error.reason).into_owned(),
+        None => String::new(),
+    };
+    error
 }
 
 /// The record without the values of sensitive columns, and as JSON.

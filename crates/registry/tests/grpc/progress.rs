@@ -1,10 +1,12 @@
 //! What parsers commit on the progress topic is what the ledger and the samples show.
 
-use api::registry::{FileState, ListFilesRequest, ListSamplesRequest};
+use api::registry::{
+    FileState, ListFileErrorsRequest, ListFilesRequest, ListSamplesRequest, SetSourceSchemaRequest,
+};
 use api::worker::{LeaseScanRequest, ListUnpublishedRequest, ListedObject, RecordObjectsRequest};
 use prost::{Message, Name};
 use queue::Outgoing;
-use records::queue::{Counters, FileProgress, Outcome, SampleRow};
+use records::queue::{Counters, FileProgress, Outcome, RefusedRow, SampleRow};
 use records::topic::FILE_PROGRESS;
 use records::v1::Event;
 
@@ -47,6 +49,15 @@ async fn progress_is_applied_once_though_it_is_published_twice() {
             message: Event::full_name(),
             record: Event { user_id: format!("u{chunk}"), ..Default::default() }.encode_to_vec(),
         }],
+        refusals: vec![RefusedRow {
+            row_number: Some(u64::from(chunk)),
+            position: u64::from(chunk) * 100,
+            code: "invalid_type".into(),
+            column: "timestamp".into(),
+            reason: "\"soon\" is not a timestamp".into(),
+            raw: b"u1,soon,view".to_vec(),
+            ..Default::default()
+        }],
         committed_at: Some(std::time::SystemTime::now().into()),
         ..Default::default()
     };
@@ -77,4 +88,38 @@ async fn progress_is_applied_once_though_it_is_published_twice() {
     let users: Vec<String> =
         samples.iter().map(|sample| Event::decode(sample.record.as_slice()).unwrap().user_id).collect();
     assert_eq!(users, ["u2", "u1"], "newest first, each once");
+
+    let errors = async || {
+        let request = ListFileErrorsRequest {
+            parent: source.name.clone(),
+            object_key: file.object_key.clone(),
+            generation: 0,
+        };
+        fixture.as_admin().list_file_errors(request).await.unwrap().into_inner().errors
+    };
+    let told = errors().await;
+    assert_eq!(told.iter().map(|error| error.row_number).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    assert!(told[0].reason.contains("soon") && told[0].raw == "u1,soon,view");
+
+    // Columns that are marked as sensitive from now on are masked in what came before, too.
+    let mut schema = source.schema.clone().unwrap();
+    for column in
+        schema.columns.iter_mut().filter(|one| ["user_id", "timestamp"].contains(&one.name.as_str()))
+    {
+        column.sensitive = true;
+    }
+    let change =
+        SetSourceSchemaRequest { name: source.name.clone(), schema: Some(schema), ..Default::default() };
+    fixture.as_admin().set_source_schema(change).await.unwrap();
+    for error in errors().await {
+        assert!(
+            !error.reason.contains("soon") && !error.reason.is_empty() && error.raw.is_empty(),
+            "{error:?}"
+        );
+    }
+    let request = ListSamplesRequest { parent: source.name.clone(), page_size: 10 };
+    for sample in fixture.as_admin().list_samples(request).await.unwrap().into_inner().samples {
+        assert_eq!(Event::decode(sample.record.as_slice()).unwrap().user_id, "***");
+        assert!(!sample.json.contains("u1") && !sample.json.contains("u2"), "{}", sample.json);
+    }
 }
