@@ -1,10 +1,11 @@
-//! The first byte chooses a schema, the second a format: an accepted row is a record, a refused one leaves nothing.
+//! The first byte chooses a schema, the second a format: an accepted row is a record of a subject who is not deleted, a
+//! refused one leaves nothing.
 #![no_main]
 
 use std::io::Cursor;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use dataset::{Checked, FileChecker, FileFacts, Schema};
+use dataset::{Checked, DeletedSubjects, FileChecker, FileFacts, Schema, subject_hash};
 use format::Rows;
 use libfuzzer_sys::fuzz_target;
 use prost::Message as _;
@@ -26,6 +27,11 @@ static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
     .to_vec()
 });
 
+static DELETED: LazyLock<Arc<DeletedSubjects>> = LazyLock::new(|| {
+    let hashes = ["u2", "u-2", "2", "a"].map(|id| subject_hash("acme", id.as_bytes())).to_vec();
+    Arc::new(DeletedSubjects::new("acme", hashes))
+});
+
 fuzz_target!(|data: &[u8]| {
     let [schema, name, text @ ..] = data else { return };
     let schema = &SCHEMAS[usize::from(*schema) % SCHEMAS.len()];
@@ -36,6 +42,7 @@ fuzz_target!(|data: &[u8]| {
         folder_date: "2026-11-23".to_owned(),
         last_columns: vec!["user_id".to_owned(), "gone".to_owned()],
         most_bytes: Some(4096),
+        deleted: Some(Arc::clone(&DELETED)),
     };
     let Ok(mut rows) = Rows::open(Box::new(Cursor::new(text.to_vec())), name, fuzz::limits()) else { return };
     let mut checker = FileChecker::new(schema.clone(), facts);
@@ -46,6 +53,7 @@ fuzz_target!(|data: &[u8]| {
             Ok(Checked::Columns) => {}
             Ok(Checked::Accepted { key }) => {
                 assert!(!key.is_empty(), "a record has a key");
+                assert!(!DELETED.contains(key), "a deleted subject has no record");
                 accepted += 1;
                 decode(schema.dataset().name, &record);
             }
