@@ -109,20 +109,23 @@ async fn cut_connections_are_taken_up_behind_the_last_byte() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_brings_nothing_is_given_up_and_may_be_read_on_later() {
     let world = World::start().await;
-    let content = numbered(4_000_000);
+    let content = numbered(16_000_000);
     world.put(KEY, &content);
     let network = Network::to(&world.endpoint).await;
+    // What is under way when the network falls silent is less than the object, however slow the reader is.
+    network.cut_after(1_000_000);
     let bucket = world.bucket_over(&network);
     let object = only_object(&bucket).await;
     let mut reader = reader(&bucket, &object).with_tries(3);
     on_thread(move || {
         let mut read = vec![0; 100];
         reader.read_exact(&mut read).unwrap();
-        network.cut_after(0);
         let cuts = network.cuts();
+        network.cut_after(0);
         let err = reader.read_to_end(&mut read).unwrap_err();
         assert!(BucketError::of(&err).unwrap().is_passing(), "{err}");
-        assert!(network.cuts() >= cuts + 3);
+        // Of three failures in a row the first may be that of a connection that brought something.
+        assert!(network.cuts() >= cuts + 2);
         network.cut_after(u64::MAX);
         reader.read_to_end(&mut read).unwrap();
         assert!(read == content);
