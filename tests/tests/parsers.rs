@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use end_to_end::files::{Packing, Style, Upload, events};
 use end_to_end::process::until;
 use end_to_end::world::{PATIENCE, World};
@@ -73,15 +73,21 @@ fn a_parser_that_was_frozen_beyond_its_session_is_fenced_when_it_wakes() -> Resu
     frozen_and_woken("frozen", &[])?.each_row_once()
 }
 
-/// The same, with the fence switched off: what the other tests look at would see it.
+/// The same, with the fence switched off: what the other tests look at would see it. Where the parser froze in the middle of
+/// a commit, nothing is seen of the other one before that transaction has run out, and it has nothing left to double: then
+/// once more.
 #[test]
 fn without_the_fence_a_parser_that_wakes_doubles_rows() -> Result<()> {
-    let world = frozen_and_woken("unfenced", &[("FAILPOINTS", "queue.unfenced=return")])?;
-    let verdict = world.verdict()?;
-    ensure!(verdict.duplicates > 0, "{verdict}");
-    let (agrees, found) = world.system.audit(&world.source)?;
-    ensure!(!agrees, "the audit saw nothing: {found}");
-    Ok(())
+    for attempt in 0..3 {
+        let name = format!("unfenced-{attempt}");
+        let world = frozen_and_woken(&name, &[("FAILPOINTS", "queue.unfenced=return")])?;
+        if world.verdict()?.duplicates > 0 {
+            let (agrees, found) = world.system.audit(&world.source)?;
+            ensure!(!agrees, "the audit saw nothing: {found}");
+            return Ok(());
+        }
+    }
+    bail!("no row was doubled")
 }
 
 #[test]

@@ -48,6 +48,11 @@ impl ClientError {
     }
 }
 
+/// True where the registry does not know what was asked for.
+pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<ClientError>().is_some_and(|error| error.exit_status() == 3)
+}
+
 /// A refusal in words: what the registry said, and each field that it objects to.
 pub(crate) fn refused(status: Status) -> anyhow::Error {
     let fields: Vec<(String, String)> = status
@@ -76,4 +81,16 @@ fn cause(status: &Status) -> Option<String> {
         error = source;
     }
     Some(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_told_from_what_fails() {
+        assert!(is_gone(&refused(Status::not_found("no such source"))));
+        assert!(!is_gone(&refused(Status::unavailable("restarting"))));
+        assert!(!is_gone(&anyhow::anyhow!("another error")));
+    }
 }

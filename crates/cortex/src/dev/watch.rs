@@ -7,7 +7,7 @@ use anyhow::Result;
 use api::client::Registry;
 use api::registry::{File, FileState, SourceState};
 
-use crate::client::{all_files, all_sources, file_line};
+use crate::client::{all_files, all_sources, file_line, is_gone};
 
 /// The state of every file of the account's sources.
 pub(super) struct Watch {
@@ -44,7 +44,12 @@ impl Watch {
                     let ended = discovery.last_scan_time.and_then(|time| SystemTime::try_from(time).ok());
                     discovery.error.is_none() && ended.is_some_and(|ended| ended >= settled)
                 });
-            let files = all_files(registry, &source.name).await?;
+            let files = match all_files(registry, &source.name).await {
+                Ok(files) => files,
+                // Its source was deleted between the two questions.
+                Err(error) if is_gone(&error) => continue,
+                Err(error) => return Err(error),
+            };
             look.at_rest &= scanned && files.iter().all(|file| is_finished(file.state()));
             look.files.extend(files);
         }
