@@ -5,21 +5,21 @@ use format::{Columns, Row, Values};
 use crate::bind::{self, HeaderFault};
 use crate::deleted::DeletedSubjects;
 use crate::names::{Bound, Found, Met, Names};
+use crate::property::PropertyName;
 use crate::refusal::Refusal;
-use crate::schema::{Column, Schema};
+use crate::schema::{Column, ColumnType, Schema};
 use crate::timestamp::TimestampReader;
-use crate::value::{Raw, Typed};
+use crate::value::{self, Raw, ValueFault};
 use crate::warning::{self, Watch};
 use crate::wire;
 
-/// The field of the properties in every record.
-pub(crate) const PROPERTIES: u32 = 15;
 /// A column of the schema, ready to be written.
 #[derive(Debug, Clone)]
 struct Target {
     column: Column,
     /// The message's own field; none for a property.
     field: Option<u32>,
+    property: PropertyName,
     timestamps: TimestampReader,
     /// An event's own time.
     dates_event: bool,
@@ -35,7 +35,11 @@ pub struct RowChecker {
     schema: Schema,
     names: Vec<String>,
     bound: Vec<Bound>,
+    /// The names of the header as properties.
+    properties: Vec<PropertyName>,
     targets: Vec<Target>,
+    /// Targets without which there is no record.
+    required: Vec<usize>,
     /// Targets that the row in hand has given.
     given: Vec<bool>,
     /// Targets that the row of JSON in hand names as the schema writes them.
@@ -65,6 +69,7 @@ impl RowChecker {
             .iter()
             .map(|column| Target {
                 field: kind.own(&column.name).map(|own| own.field),
+                property: PropertyName::new(&column.name),
                 dates_event: kind.own(&column.name).is_some_and(|own| own.required),
                 single_valued: kind.single_valued == Some(column.name.as_str()),
                 names_person: kind.people.contains(&column.name.as_str()),
@@ -77,11 +82,13 @@ impl RowChecker {
             .collect();
         Ok(Self {
             schema: schema.clone(),
+            properties: names.iter().map(|name| PropertyName::new(name)).collect(),
             names,
             bound,
             given: vec![false; targets.len()],
             exact: vec![false; targets.len()],
             row: Vec::new(),
+            required: (0..targets.len()).filter(|target| targets[*target].column.required).collect(),
             targets,
             key: Vec::new(),
             value: Vec::new(),
@@ -174,7 +181,7 @@ impl RowChecker {
             match self.bound[index] {
                 _ if raw.is_null() => {}
                 Bound::Schema(target) => self.declared(target, raw, out, watch)?,
-                Bound::Keep => write_property(&self.names[index], &raw.undeclared(), &mut self.value, out),
+                Bound::Keep => self.properties[index].write(&raw.undeclared(), &mut self.value, out),
                 Bound::Ignore => {}
                 Bound::Reject => return Err(Refusal::unexpected(&self.names[index])),
                 Bound::Taken(target) => return Err(Refusal::taken(&self.targets[target].column)),
@@ -194,7 +201,7 @@ impl RowChecker {
         let mut others = 0;
         for (at, (name, value)) in values.iter().enumerate() {
             let raw = Raw::Json(value);
-            let Found { mut bound, exact } = self.row[at];
+            let Found { mut bound, exact, .. } = self.row[at];
             // An object may hold `ID` and `id`: the one that is written exactly is the schema's.
             if let Bound::Schema(target) = bound
                 && !exact
@@ -213,7 +220,11 @@ impl RowChecker {
                 Bound::Schema(target) => self.declared(target, raw, out, watch)?,
                 // No name but one stands in an object twice.
                 Bound::Keep | Bound::Nameless => {
-                    write_property(name, &raw.undeclared(), &mut self.value, out);
+                    let value = raw.undeclared();
+                    match self.met.property(self.row[at]) {
+                        Some(property) => property.write(&value, &mut self.value, out),
+                        None => PropertyName::new(name).write(&value, &mut self.value, out),
+                    }
                 }
                 Bound::Ignore => {}
                 Bound::Reject => return Err(Refusal::unexpected(name)),
@@ -231,15 +242,17 @@ impl RowChecker {
     fn look_up(&mut self, values: &[(String, format::JsonValue)]) {
         self.exact.fill(false);
         self.row.clear();
-        for (name, _) in values {
-            let found = self.met.find(name);
-            if let Found { bound: Bound::Schema(target), exact: true } = found {
+        for (at, (name, _)) in values.iter().enumerate() {
+            let found = self.met.find(name, at);
+            if let Found { bound: Bound::Schema(target), exact: true, .. } = found {
                 self.exact[target] = true;
             }
             self.row.push(found);
         }
     }
 
+    /// A value of a column of the schema. A scalar goes from its text straight into the record.
+    #[inline]
     fn declared(
         &mut self,
         index: usize,
@@ -248,15 +261,18 @@ impl RowChecker {
         watch: &mut Watch,
     ) -> Result<(), Refusal> {
         let target = &self.targets[index];
-        let typed = raw
-            .typed(target.column.column_type, &target.timestamps)
-            .map_err(|fault| Refusal::value(&target.column, raw, fault))?;
-        self.given[index] = true;
-        if let Typed::Timestamp(_, Some(unit)) = typed {
-            watch.unit(index, unit);
-        }
-        match (target.field, &typed) {
-            (Some(field), Typed::String(text)) => {
+        let refused = |fault| Refusal::value(&target.column, raw, fault);
+        let of = target.column.column_type;
+        let Some(text) = raw.scalar().filter(|_| of != ColumnType::StringList) else {
+            let typed = raw.typed(of, &target.timestamps).map_err(refused)?;
+            self.given[index] = true;
+            target.property.write(&typed, &mut self.value, out);
+            return Ok(());
+        };
+        let property = &target.property;
+        let wrong = || refused(ValueFault::Type);
+        match (of, target.field) {
+            (ColumnType::String, Some(field)) => {
                 if index == 0 {
                     self.key.extend_from_slice(text.as_bytes());
                 }
@@ -265,37 +281,34 @@ impl RowChecker {
                 }
                 wire::bytes(field, text.as_bytes(), out);
             }
-            (Some(field), Typed::Timestamp(at, _)) => {
-                watch.own_time(index, *at, target.dates_event);
-                wire::timestamp(field, *at, out);
+            (ColumnType::String | ColumnType::StringList, _) => property.string(text, out),
+            (ColumnType::Integer, _) => property.integer(value::integer(text).ok_or_else(wrong)?, out),
+            (ColumnType::Number, _) => property.number(value::number(text).ok_or_else(wrong)?, out),
+            (ColumnType::Boolean, _) => property.boolean(value::boolean(text).ok_or_else(wrong)?, out),
+            (ColumnType::Timestamp, field) => {
+                let read = target.timestamps.read(text);
+                let (at, unit) = read.map_err(|fault| refused(ValueFault::Timestamp(fault)))?;
+                if let Some(unit) = unit {
+                    watch.unit(index, unit);
+                }
+                match field {
+                    Some(field) => {
+                        watch.own_time(index, at, target.dates_event);
+                        wire::timestamp(field, at, out);
+                    }
+                    None => property.timestamp(at, out),
+                }
             }
-            _ => write_property(&target.column.name, &typed, &mut self.value, out),
         }
+        self.given[index] = true;
         Ok(())
     }
 
     /// Every required column has given a value.
     fn complete(&self) -> Result<(), Refusal> {
-        let missing = |(target, given): (&Target, &bool)| {
-            (target.column.required && !given).then(|| Refusal::missing(&target.column))
-        };
-        self.targets.iter().zip(&self.given).find_map(missing).map_or(Ok(()), Err)
+        match self.required.iter().find(|target| !self.given[**target]) {
+            Some(target) => Err(Refusal::missing(&self.targets[*target].column)),
+            None => Ok(()),
+        }
     }
-}
-
-/// An entry of the map: key, and the value by way of `value`, since its length stands before it.
-pub(crate) fn write_property(name: &str, typed: &Typed<'_>, value: &mut Vec<u8>, out: &mut Vec<u8>) {
-    value.clear();
-    typed.write(value);
-    let key_length = 1 + varint_length(name.len()) + name.len();
-    let value_length = 1 + varint_length(value.len()) + value.len();
-    out.push((PROPERTIES << 3 | 2) as u8);
-    wire::varint((key_length + value_length) as u64, out);
-    wire::bytes(1, name.as_bytes(), out);
-    wire::bytes(2, value, out);
-}
-
-fn varint_length(value: usize) -> usize {
-    let bits = usize::BITS - (value | 1).leading_zeros();
-    bits.div_ceil(7) as usize
 }

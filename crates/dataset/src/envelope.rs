@@ -11,8 +11,6 @@ const POSITION: u32 = 7;
 const ROW_NUMBER: u32 = 8;
 const RECORD_ID: u32 = 9;
 const RECORD_ID_BYTES: usize = 28;
-/// Tag and eight bytes.
-const FIXED_FIELD: usize = 9;
 
 /// What is the same for every row of a file's generation.
 #[derive(Debug, Clone, Copy)]
@@ -40,12 +38,42 @@ pub struct EnvelopeConst<'a> {
 /// Writes envelopes of one file's generation.
 #[derive(Debug, Clone)]
 pub struct EnvelopeWriter {
-    constant: Vec<u8>,
-    record_id: [u8; RECORD_ID_BYTES],
+    numbered: Template,
+    unnumbered: Template,
+}
+
+/// An envelope that lacks nothing but what differs from row to row: its fields have a fixed width, so that they are put in
+/// where they belong.
+#[derive(Debug, Clone)]
+struct Template {
+    bytes: Vec<u8>,
+    position: usize,
+    /// Of the row number, where it has one.
+    number: Option<usize>,
+}
+
+impl Template {
+    fn new(constant: &[u8], of: &EnvelopeConst<'_>, numbered: bool) -> Self {
+        let mut fields = constant.to_vec();
+        let position = fields.len() + 1;
+        wire::fixed64(POSITION, 0, &mut fields);
+        let number = numbered.then_some(fields.len() + 1);
+        if numbered {
+            wire::fixed64(ROW_NUMBER, 0, &mut fields);
+        }
+        let mut record_id = [0; RECORD_ID_BYTES];
+        record_id[..16].copy_from_slice(&of.file_id);
+        record_id[16..20].copy_from_slice(&of.generation.to_be_bytes());
+        wire::bytes(RECORD_ID, &record_id, &mut fields);
+        let mut bytes = Vec::new();
+        wire::bytes(ENVELOPE, &fields, &mut bytes);
+        let before = bytes.len() - fields.len();
+        Self { bytes, position: before + position, number: number.map(|number| before + number) }
+    }
 }
 
 impl EnvelopeWriter {
-    /// Encodes the constant part.
+    /// Encodes what is the same for every row.
     pub fn new(of: &EnvelopeConst<'_>) -> Self {
         let mut constant = Vec::new();
         for (field, text) in [(1, of.account_id), (2, of.source_id), (3, of.object_key), (4, of.etag)] {
@@ -57,26 +85,23 @@ impl EnvelopeWriter {
         if of.replaces_generation != 0 {
             wire::unsigned(10, u64::from(of.replaces_generation), &mut constant);
         }
-        let mut record_id = [0; RECORD_ID_BYTES];
-        record_id[..16].copy_from_slice(&of.file_id);
-        record_id[16..20].copy_from_slice(&of.generation.to_be_bytes());
-        Self { constant, record_id }
+        Self { numbered: Template::new(&constant, of, true), unnumbered: Template::new(&constant, of, false) }
     }
 
     /// Appends the envelope field of the row at `at`; `number` is left out where the file was split over workers.
+    #[inline]
     pub fn write(&self, at: Place, number: Option<u64>, out: &mut Vec<u8>) {
-        let numbered = if number.is_some() { FIXED_FIELD } else { 0 };
-        let length = self.constant.len() + FIXED_FIELD + numbered + 2 + RECORD_ID_BYTES;
-        out.push((ENVELOPE << 3 | 2) as u8);
-        wire::varint(length as u64, out);
-        out.extend_from_slice(&self.constant);
-        wire::fixed64(POSITION, at.position, out);
-        if let Some(number) = number {
-            wire::fixed64(ROW_NUMBER, number, out);
+        let template = if number.is_some() { &self.numbered } else { &self.unnumbered };
+        let begin = out.len();
+        out.extend_from_slice(&template.bytes);
+        let envelope = &mut out[begin..];
+        envelope[template.position..][..8].copy_from_slice(&at.position.to_le_bytes());
+        if let (Some(number), Some(place)) = (number, template.number) {
+            envelope[place..][..8].copy_from_slice(&number.to_le_bytes());
         }
-        let mut record_id = self.record_id;
-        record_id[20..].copy_from_slice(&at.position.to_be_bytes());
-        wire::bytes(RECORD_ID, &record_id, out);
+        // The record id is the last field, the position its last part.
+        let id = envelope.len() - 8;
+        envelope[id..].copy_from_slice(&at.position.to_be_bytes());
     }
 }
 
@@ -121,7 +146,7 @@ mod tests {
         let replacing = EnvelopeConst { replaces_generation: 300, ..OF };
         let expected = Envelope { replaces_generation: 300, ..written(&OF, Some(9)) };
         assert_eq!(written(&replacing, Some(9)), expected);
-        let constant = |of: &EnvelopeConst<'_>| EnvelopeWriter::new(of).constant.len();
-        assert_eq!(constant(&replacing) - constant(&OF), 3, "a tag and two bytes, and nothing for none");
+        let length = |of: &EnvelopeConst<'_>| EnvelopeWriter::new(of).numbered.bytes.len();
+        assert_eq!(length(&replacing) - length(&OF), 3, "a tag and two bytes, and nothing for none");
     }
 }

@@ -10,6 +10,7 @@ mod kind;
 mod list;
 mod mask;
 mod names;
+mod property;
 mod proposal;
 mod refusal;
 mod samples;

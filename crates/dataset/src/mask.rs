@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use prost::DecodeError;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use crate::check::{PROPERTIES, write_property};
 use crate::kind::OwnColumn;
+use crate::property::{PROPERTIES, PropertyName};
 use crate::schema::{Column, ColumnType, Schema};
 use crate::shown::cut;
 use crate::value::Typed;
@@ -74,7 +74,7 @@ pub fn mask(schema: &Schema, message: &str, record: &[u8]) -> Result<Vec<u8>, Ma
             let entry = length_delimited(&mut rest)?;
             match sensitive_property(schema, entry)? {
                 Some(name) => {
-                    write_property(&name, &Typed::String(MASKED), &mut Vec::new(), &mut out);
+                    PropertyName::new(&name).write(&Typed::String(MASKED), &mut Vec::new(), &mut out);
                 }
                 None => copy(before, rest, &mut out),
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::property::PropertyName;
 use crate::schema::{AdditionalColumns, Schema};
 
 /// Names of JSON values that are remembered, and their bytes.
@@ -32,6 +33,8 @@ pub(crate) struct Found {
     pub(crate) bound: Bound,
     /// It is written as the schema's header is, in case too.
     pub(crate) exact: bool,
+    /// Where it is remembered; none where too many names were met.
+    met: Option<usize>,
 }
 
 /// Finds names in a schema: exactly, then in any case where that is sure.
@@ -71,7 +74,7 @@ impl Names {
 
     pub(crate) fn find(&mut self, name: &str) -> Found {
         if let Some(index) = self.exact.get(name) {
-            return Found { bound: Bound::Schema(*index), exact: true };
+            return Found { bound: Bound::Schema(*index), exact: true, met: None };
         }
         self.scratch.clear();
         self.scratch.extend(fold(name));
@@ -79,7 +82,7 @@ impl Names {
             Some(Some(index)) => Bound::Schema(*index),
             _ => self.undeclared(name),
         };
-        Found { bound, exact: false }
+        Found { bound, exact: false, met: None }
     }
 
     /// What becomes of a column of this name where it is none of the schema's.
@@ -120,31 +123,71 @@ pub(crate) fn alike(one: &str, other: &str) -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct Met {
     schema: Names,
-    found: HashMap<String, Found>,
+    known: HashMap<String, usize>,
     /// In the order of the file.
-    names: Vec<String>,
+    names: Vec<MetName>,
+    /// By the place in a row: the name that stood there last. Most rows of a file have one order, so that most names are
+    /// found by a look instead of a search.
+    order: Vec<usize>,
     bytes: usize,
     overflown: bool,
 }
 
+#[derive(Debug, Clone)]
+struct MetName {
+    name: String,
+    property: PropertyName,
+    found: Found,
+}
+
 impl Met {
     pub(crate) fn new(schema: Names) -> Self {
-        Self { schema, found: HashMap::new(), names: Vec::new(), bytes: 0, overflown: false }
+        Self {
+            schema,
+            known: HashMap::new(),
+            names: Vec::new(),
+            order: Vec::new(),
+            bytes: 0,
+            overflown: false,
+        }
     }
 
-    pub(crate) fn find(&mut self, name: &str) -> Found {
-        if let Some(found) = self.found.get(name) {
-            return *found;
+    /// The name of the row's value at `place`.
+    #[inline]
+    pub(crate) fn find(&mut self, name: &str, place: usize) -> Found {
+        match self.order.get(place).and_then(|met| self.names.get(*met)) {
+            Some(met) if met.name == name => met.found,
+            _ => self.search(name, place),
         }
-        let found = self.schema.find(name);
-        if self.names.len() < MOST_NAMES && self.bytes + name.len() <= MOST_NAME_BYTES {
-            self.bytes += name.len();
-            self.found.insert(name.to_owned(), found);
-            self.names.push(name.to_owned());
-        } else {
-            self.overflown = true;
+    }
+
+    fn search(&mut self, name: &str, place: usize) -> Found {
+        let met = match self.known.get(name) {
+            Some(met) => *met,
+            None => {
+                let found = self.schema.find(name);
+                if self.names.len() == MOST_NAMES || self.bytes + name.len() > MOST_NAME_BYTES {
+                    self.overflown = true;
+                    return found;
+                }
+                let met = self.names.len();
+                self.bytes += name.len();
+                self.known.insert(name.to_owned(), met);
+                let (name, property) = (name.to_owned(), PropertyName::new(name));
+                self.names.push(MetName { name, property, found: Found { met: Some(met), ..found } });
+                met
+            }
+        };
+        if place < MOST_NAMES {
+            self.order.resize(self.order.len().max(place + 1), met);
+            self.order[place] = met;
         }
-        found
+        self.names[met].found
+    }
+
+    /// The name as a property, where it is remembered.
+    pub(crate) fn property(&self, found: Found) -> Option<&PropertyName> {
+        Some(&self.names.get(found.met?)?.property)
     }
 
     /// What becomes of a value of this name where another of its row is the schema's column.
@@ -154,7 +197,6 @@ impl Met {
 
     /// Each name, and what it is; none where they are too many to be remembered.
     pub(crate) fn all(&self) -> Option<impl Iterator<Item = (&str, Bound)>> {
-        let bound = |name: &String| self.found.get(name).map_or(Bound::Keep, |found| found.bound);
-        (!self.overflown).then(move || self.names.iter().map(move |name| (name.as_str(), bound(name))))
+        (!self.overflown).then(|| self.names.iter().map(|met| (met.name.as_str(), met.found.bound)))
     }
 }

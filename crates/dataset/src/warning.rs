@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 
 use format::Place;
 use jiff::Timestamp;
@@ -111,6 +112,8 @@ struct Folder {
     date: Date,
     /// Its midnight in UTC, seconds since the Unix epoch.
     begins: i64,
+    /// The seconds of the days that are near.
+    near: Range<i64>,
 }
 
 #[derive(Debug)]
@@ -143,7 +146,7 @@ impl Watch {
         if self.now.is_some_and(|now| at.seconds > now.saturating_add(CLOCK_SKEW)) {
             self.found.push(Found { code: WarningCode::TimestampInFuture, column, what: What::Time(at) });
         }
-        if dates_event && self.days_from_folder(at).is_some_and(|days| days.abs() > NEAR_DAYS) {
+        if dates_event && self.folder.as_ref().is_some_and(|folder| !folder.near.contains(&at.seconds)) {
             self.found.push(Found { code: WarningCode::DateFarFromFolder, column, what: What::Time(at) });
         }
     }
@@ -184,6 +187,9 @@ impl Watch {
         name: impl Fn(usize) -> &'a str,
         mut count: impl FnMut(WarningCode),
     ) {
+        if self.found.is_empty() {
+            return;
+        }
         for found in std::mem::take(&mut self.found) {
             count(found.code);
             let column = name(found.column);
@@ -250,7 +256,8 @@ impl Folder {
     fn parse(date: &str) -> Option<Self> {
         let date: Date = date.parse().ok()?;
         let begins = date.at(0, 0, 0, 0).to_zoned_datetime(TimeZone::UTC).ok()?.timestamp().as_second();
-        Some(Self { date, begins })
+        let near = begins - NEAR_DAYS * DAY..begins + (NEAR_DAYS + 1) * DAY;
+        Some(Self { date, begins, near })
     }
 }
 

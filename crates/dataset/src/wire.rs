@@ -6,6 +6,7 @@ const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
 const LENGTH: u32 = 2;
 
+#[inline]
 pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -14,14 +15,26 @@ pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
+/// How many bytes a varint takes.
+#[inline]
+pub(crate) fn varint_len(value: usize) -> usize {
+    let bits = usize::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
 fn tag(field: u32, kind: u32, out: &mut Vec<u8>) {
     varint(u64::from(field << 3 | kind), out);
 }
 
 /// A string, bytes or message field.
+#[inline]
 pub(crate) fn bytes(field: u32, value: &[u8], out: &mut Vec<u8>) {
-    tag(field, LENGTH, out);
-    varint(value.len() as u64, out);
+    if field < 16 && value.len() < 0x80 {
+        out.extend_from_slice(&[(field << 3 | LENGTH) as u8, value.len() as u8]);
+    } else {
+        tag(field, LENGTH, out);
+        varint(value.len() as u64, out);
+    }
     out.extend_from_slice(value);
 }
 
@@ -33,7 +46,13 @@ pub(crate) fn unsigned(field: u32, value: u64, out: &mut Vec<u8>) {
 /// A `sint64`.
 pub(crate) fn signed(field: u32, value: i64, out: &mut Vec<u8>) {
     tag(field, VARINT, out);
-    varint(((value << 1) ^ (value >> 63)) as u64, out);
+    varint(zigzag(value), out);
+}
+
+/// How a `sint64` is written: small numbers of either sign are short.
+#[inline]
+pub(crate) fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
 }
 
 /// A `fixed64`, or a `double` by its bits.
@@ -42,17 +61,23 @@ pub(crate) fn fixed64(field: u32, value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-/// A `google.protobuf.Timestamp`.
+/// A field of at most 15 that holds a `google.protobuf.Timestamp`.
+#[inline]
 pub(crate) fn timestamp(field: u32, at: Instant, out: &mut Vec<u8>) {
-    tag(field, LENGTH, out);
-    let length = out.len();
-    out.push(0);
+    out.extend_from_slice(&[(field << 3 | LENGTH) as u8, timestamp_len(at) as u8]);
     if at.seconds != 0 {
-        unsigned(1, at.seconds as u64, out);
+        out.push((1 << 3 | VARINT) as u8);
+        varint(at.seconds as u64, out);
     }
     if at.nanos != 0 {
-        unsigned(2, at.nanos as u64, out);
+        out.push((2 << 3 | VARINT) as u8);
+        varint(at.nanos as u64, out);
     }
-    // Two fields of at most 11 bytes: the length is one byte.
-    out[length] = (out.len() - length - 1) as u8;
+}
+
+/// The bytes of a `google.protobuf.Timestamp`: two fields of at most 11.
+#[inline]
+pub(crate) fn timestamp_len(at: Instant) -> usize {
+    let field = |value: i64| if value == 0 { 0 } else { 1 + varint_len(value as usize) };
+    field(at.seconds) + field(i64::from(at.nanos))
 }

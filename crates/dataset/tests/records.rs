@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::ops::Range;
+
 use dataset::{Refusal, RowChecker, Schema};
 use format::{Columns, Fields, JsonValue, Place, Row, Values};
 use proptest::prelude::*;
@@ -16,14 +18,15 @@ fn delimited(header: &[&str], schema: &str) -> RowChecker {
 
 fn check_fields(checker: &mut RowChecker, values: &[&str]) -> Result<Vec<u8>, Refusal> {
     let text = values.concat();
-    let ends: Vec<usize> = values
+    let spans: Vec<Range<usize>> = values
         .iter()
         .scan(0, |end, value| {
+            let begin = *end;
             *end += value.len();
-            Some(*end)
+            Some(begin..*end)
         })
         .collect();
-    let fields = Fields { text: &text, ends: &ends };
+    let fields = Fields { text: &text, spans: &spans };
     let row = Row { at: Place { position: 0, row: 1 }, raw: b"", values: Values::Fields(fields) };
     let mut out = b"before".to_vec();
     let checked = checker.check(&row, &mut out);

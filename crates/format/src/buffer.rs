@@ -22,6 +22,8 @@ pub(crate) struct Buffer {
     end: usize,
     /// Position of `bytes[start]`, after decompression.
     position: u64,
+    /// Held bytes that were consumed, or given up: tells what has been looked at from what has not, also in UTF-16.
+    consumed: u64,
     /// Position of the byte that the stream gives next.
     behind: u64,
     /// Where the document is UTF-16.
@@ -42,6 +44,7 @@ impl Buffer {
             start: 0,
             end: 0,
             position: 0,
+            consumed: 0,
             behind: 0,
             utf16: None,
             converted: Vec::new(),
@@ -63,7 +66,7 @@ impl Buffer {
             None => self.stream.next_document()?,
         };
         if let Some(document) = &document {
-            (self.start, self.end) = (0, 0);
+            self.give_up();
             self.position = document.begins;
             self.behind = document.begins;
             self.utf16 = None;
@@ -89,7 +92,19 @@ impl Buffer {
             None => count as u64,
             Some(_) => utf16::length(&self.bytes[self.start..self.start + count]),
         };
+        self.consumed += count as u64;
         self.start += count;
+    }
+
+    /// How much of what it held is consumed: what stood at some count is gone once it is passed.
+    pub(crate) fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Holds nothing any more.
+    fn give_up(&mut self) {
+        self.consumed += (self.end - self.start) as u64;
+        (self.start, self.end) = (0, 0);
     }
 
     /// Takes the document, of which nothing is consumed yet, as UTF-16.
@@ -102,7 +117,7 @@ impl Buffer {
             self.stashed = Some(half_a_unit(self.behind));
         }
         self.utf16 = Some(utf16);
-        (self.start, self.end) = (0, 0);
+        self.give_up();
         self.append_converted();
     }
 
@@ -228,7 +243,7 @@ impl Buffer {
                 return Ok(());
             }
             if self.stream.seek(position)? {
-                (self.start, self.end) = (0, 0);
+                self.give_up();
                 self.position = position;
                 self.behind = position;
                 if let Some(utf16) = &mut self.utf16 {

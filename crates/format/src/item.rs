@@ -1,5 +1,7 @@
 //! What a reader yields, and the limits it keeps.
 
+use std::ops::Range;
+
 use crate::RowFault;
 
 /// Where a row stands: enough to go on behind it.
@@ -95,38 +97,38 @@ pub enum Values<'a> {
     Named(&'a [(String, JsonValue)]),
 }
 
-/// The fields of a delimited row: one buffer and where each field ends in it.
+/// The fields of a delimited row: one text, and where each field stands in it.
 ///
 /// ```
-/// let fields = format::Fields { text: "u1view", ends: &[2, 6] };
+/// let fields = format::Fields { text: "u1,view", spans: &[0..2, 3..7] };
 /// assert_eq!(fields.len(), 2);
 /// assert_eq!(fields.get(1), "view");
 /// assert_eq!(fields.iter().collect::<Vec<_>>(), ["u1", "view"]);
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a> {
-    /// All fields, one behind the other.
+    /// All fields, in order, with or without what stands between them in the file.
     pub text: &'a str,
-    /// The end of each field in `text`.
-    pub ends: &'a [usize],
+    /// Each field, by its bytes in `text`.
+    pub spans: &'a [Range<usize>],
 }
 
 impl<'a> Fields<'a> {
     /// How many fields there are: as many as the header has columns.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.spans.len()
     }
 
     /// True where there is no field.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.spans.is_empty()
     }
 
     /// The field at `index`; empty where there is no such field.
+    #[inline]
     pub fn get(&self, index: usize) -> &'a str {
-        let Some(&end) = self.ends.get(index) else { return "" };
-        let begin = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        self.text.get(begin..end).unwrap_or("")
+        self.spans.get(index).and_then(|span| self.text.get(span.clone())).unwrap_or("")
     }
 
     /// The fields in order.

@@ -166,14 +166,14 @@ impl Rows {
         Ok(Some(match (step, decoder) {
             (None, Decoder::Delimited(delimited)) => Item::Columns(Columns::Header(delimited.header())),
             (None, Decoder::Json(_)) => Item::Columns(Columns::Named),
-            (Some(Step::Row { position, span }), decoder) => Item::Row(Row {
-                at: Place { position, row: self.row },
-                raw: self.buffer.taken(span),
-                values: match decoder {
-                    Decoder::Delimited(delimited) => Values::Fields(delimited.fields()),
+            (Some(Step::Row { position, span }), decoder) => {
+                let raw = self.buffer.taken(span);
+                let values = match decoder {
+                    Decoder::Delimited(delimited) => Values::Fields(delimited.fields(raw)),
                     Decoder::Json(json) => Values::Named(json.values()),
-                },
-            }),
+                };
+                Item::Row(Row { at: Place { position, row: self.row }, raw, values })
+            }
             (Some(Step::Bad { position, fault, reason, advice }), _) => {
                 let (raw, raw_truncated) = self.buffer.kept();
                 let at = Place { position, row: self.row };

@@ -27,6 +27,41 @@ impl Written {
 /// `YYYY-MM-DD`, then `T` or a space and `hh:mm[:ss[.fraction]]` (or `,fraction`), then `Z`, `±hh:mm`, `±hhmm`, `±hh` or
 /// nothing.
 pub(super) fn parse(text: &[u8]) -> Option<Written> {
+    utc_second(text).or_else(|| any(text))
+}
+
+/// `YYYY-MM-DDThh:mm:ssZ`, as most files write it, without a look at what could be left out; none for any other form, and
+/// for a second that is none or a leap one.
+#[inline]
+fn utc_second(text: &[u8]) -> Option<Written> {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1, b'Z'] = *text
+    else {
+        return None;
+    };
+    let digits = [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1].map(|byte| byte.wrapping_sub(b'0'));
+    if digits.iter().fold(0, |most, digit| digit.max(&most).to_owned()) > 9 {
+        return None;
+    }
+    let two = |at: usize| i64::from(digits[at]) * 10 + i64::from(digits[at + 1]);
+    let (year, month, day) = (two(0) * 100 + two(2), two(4), two(6));
+    let (hour, minute, second) = (two(8), two(10), two(12));
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let of_day = hour * 3_600 + minute * 60 + second;
+    Some(Written {
+        year,
+        month,
+        day,
+        days: days(year, month, day)?,
+        of_day,
+        nanos: 0,
+        leap: false,
+        offset: Some(0),
+    })
+}
+
+fn any(text: &[u8]) -> Option<Written> {
     let (year, rest) = digits(text, 4)?;
     let (month, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
     let (day, rest) = digits(rest.strip_prefix(b"-")?, 2)?;

@@ -57,6 +57,8 @@ impl TimestampReader {
         let text = text.trim_ascii();
         let (instant, unit) = match &self.format {
             Some(format) => (self.by_format(format, text)?, None),
+            // A year, then a dash: no digits alone, which are told from all bytes.
+            None if text.as_bytes().get(4) == Some(&b'-') => (self.iso(text)?, None),
             None if unix::is_unix(text) => {
                 let (instant, unit) = unix::read(text)?;
                 (instant, Some(unit))

@@ -5,12 +5,16 @@
 //! be made to be scanned once a line up to the row limit. As it is, every byte is scanned at most three times.
 
 mod extent;
+mod marks;
 mod split;
 
 use std::collections::HashSet;
 use std::ops::Range;
 
+use simdutf8::basic::from_utf8;
+
 use self::extent::{RowEnd, find_row_end};
+use self::marks::{Marks, Plain};
 use self::split::Splitter;
 use crate::buffer::Buffer;
 use crate::fault::{RowRefusal, cut, cut_at, no_text};
@@ -26,6 +30,12 @@ pub(crate) struct Delimited {
     delimiter: u8,
     row_bytes: usize,
     header: Vec<String>,
+    marks: Marks,
+    /// Fields of a row that was told by the marks, in the row's own text.
+    plain: Vec<Range<usize>>,
+    /// The row at hand is such a one.
+    is_plain: bool,
+    /// Any other row.
     splitter: Splitter,
 }
 
@@ -33,19 +43,48 @@ impl Delimited {
     /// Reads the header; the buffer stands at its first byte.
     pub(crate) fn open(buffer: &mut Buffer, delimiter: u8, limits: &Limits) -> Result<Self, ReadError> {
         let header = read_header(buffer, delimiter, limits)?;
-        Ok(Self { delimiter, row_bytes: limits.row_bytes, header, splitter: Splitter::default() })
+        Ok(Self {
+            delimiter,
+            row_bytes: limits.row_bytes,
+            header,
+            marks: Marks::new(delimiter),
+            plain: Vec::new(),
+            is_plain: false,
+            splitter: Splitter::default(),
+        })
     }
 
     pub(crate) fn header(&self) -> &[String] {
         &self.header
     }
 
-    /// The fields of the row that was read last.
-    pub(crate) fn fields(&self) -> Fields<'_> {
-        self.splitter.fields()
+    /// The fields of the row that was read last, whose bytes are `raw`.
+    pub(crate) fn fields<'a>(&'a self, raw: &'a [u8]) -> Fields<'a> {
+        if self.is_plain {
+            // It has been looked at before it was taken for plain.
+            Fields { text: from_utf8(raw).unwrap_or_default(), spans: &self.plain }
+        } else {
+            self.splitter.fields()
+        }
     }
 
     pub(crate) fn advance(&mut self, buffer: &mut Buffer) -> Result<Step, ReadError> {
+        self.is_plain = false;
+        let told = self.marks.row(buffer.data(), buffer.consumed(), self.header.len(), &mut self.plain);
+        if let Some(Plain { blank, len, line_end, ascii }) = told
+            && len <= self.row_bytes
+            && (ascii || from_utf8(&buffer.data()[blank..blank + len]).is_ok())
+        {
+            self.is_plain = true;
+            buffer.consume(blank);
+            let position = buffer.position();
+            return Ok(Step::Row { position, span: buffer.take(len, len + line_end) });
+        }
+        self.advance_any(buffer)
+    }
+
+    /// A row of any kind.
+    fn advance_any(&mut self, buffer: &mut Buffer) -> Result<Step, ReadError> {
         if !buffer.skip(|byte| byte == b'\n' || byte == b'\r')? {
             return Ok(Step::End);
         }
@@ -162,3 +201,6 @@ fn too_large(position: u64, reason: String) -> ReadError {
 fn plural(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! A row into its fields.
 
+use std::ops::Range;
+
 use memchr::{memchr, memchr_iter};
 
 use crate::Fields;
@@ -8,18 +10,18 @@ use crate::Fields;
 #[derive(Default)]
 pub(super) struct Splitter {
     text: String,
-    ends: Vec<usize>,
+    spans: Vec<Range<usize>>,
 }
 
 impl Splitter {
     pub(super) fn fields(&self) -> Fields<'_> {
-        Fields { text: &self.text, ends: &self.ends }
+        Fields { text: &self.text, spans: &self.spans }
     }
 
     /// Splits `row`, keeps the first `wanted` fields, and says how many there are.
     pub(super) fn split(&mut self, row: &str, delimiter: u8, quoted: bool, wanted: usize) -> usize {
         self.text.clear();
-        self.ends.clear();
+        self.spans.clear();
         if quoted {
             self.split_quoted(row, delimiter, wanted)
         } else {
@@ -32,25 +34,30 @@ impl Splitter {
     fn split_plain(&mut self, row: &str, delimiter: u8, wanted: usize) -> usize {
         let mut begin = 0;
         for end in memchr_iter(delimiter, row.as_bytes()) {
-            if self.ends.len() == wanted {
+            if self.spans.len() == wanted {
                 return wanted + 1 + memchr_iter(delimiter, &row.as_bytes()[begin..]).count();
             }
-            self.text.push_str(&row[begin..end]);
-            self.ends.push(self.text.len());
+            self.push(&row[begin..end]);
             begin = end + 1;
         }
-        if self.ends.len() == wanted {
+        if self.spans.len() == wanted {
             return wanted + 1;
         }
-        self.text.push_str(&row[begin..]);
-        self.ends.push(self.text.len());
-        self.ends.len()
+        self.push(&row[begin..]);
+        self.spans.len()
+    }
+
+    fn push(&mut self, field: &str) {
+        let begin = self.text.len();
+        self.text.push_str(field);
+        self.spans.push(begin..self.text.len());
     }
 
     fn split_quoted(&mut self, row: &str, delimiter: u8, wanted: usize) -> usize {
         let mut rest = row;
         let mut count = 0;
         loop {
+            let begin = self.text.len();
             rest = match rest.strip_prefix('"') {
                 Some(content) => self.unquote(content),
                 None => {
@@ -61,7 +68,7 @@ impl Splitter {
             };
             count += 1;
             if count <= wanted {
-                self.ends.push(self.text.len());
+                self.spans.push(begin..self.text.len());
             }
             match rest.get(1..) {
                 Some(behind_delimiter) => rest = behind_delimiter,

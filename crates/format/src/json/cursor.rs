@@ -1,6 +1,6 @@
 //! The grammar of JSON (RFC 8259), over text that is known to be UTF-8.
 
-use memchr::memchr2;
+use wide::u8x16;
 
 use super::flatten::Refusal;
 use super::is_blank;
@@ -65,23 +65,39 @@ impl<'a> Cursor<'a> {
         self.expect(b'"', "'\"'")?;
         loop {
             let rest = &self.text[self.at..];
-            let Some(len) = memchr2(b'"', b'\\', rest.as_bytes()) else {
-                self.at = self.text.len();
-                return self.refuse("the string's closing '\"'");
-            };
-            let piece = &rest[..len];
-            if let Some(control) = piece.bytes().position(|byte| byte < b' ') {
-                self.at += control;
-                return self.refuse("control characters in strings to be escaped");
-            }
-            into.push_str(piece);
+            let len = plain_len(rest.as_bytes());
+            into.push_str(&rest[..len]);
             self.at += len;
-            if self.eat(b'"') {
-                return Ok(());
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    into.push(self.escape()?);
+                }
+                Some(_) => return self.refuse("control characters in strings to be escaped"),
+                None => return self.refuse("the string's closing '\"'"),
             }
-            self.at += 1;
-            into.push(self.escape()?);
         }
+    }
+
+    /// Passes over the string that begins here, where it is `text` written without escapes.
+    #[inline]
+    pub(super) fn eat_text(&mut self, text: &str) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let there = rest.split_first().is_some_and(|(quote, rest)| {
+            *quote == b'"'
+                && rest.get(text.len()) == Some(&b'"')
+                && rest.starts_with(text.as_bytes())
+                // A text with a quote in it would be written with escapes, and ends elsewhere than this one.
+                && plain_len(text.as_bytes()) == text.len()
+        });
+        if there {
+            self.at += text.len() + 2;
+        }
+        there
     }
 
     /// The character that the escape behind a backslash stands for.
@@ -203,4 +219,24 @@ impl<'a> Cursor<'a> {
             self.blanks();
         }
     }
+}
+
+/// How many bytes of a string stand for themselves: up to a quote, a backslash or a control character.
+#[inline]
+fn plain_len(text: &[u8]) -> usize {
+    let mut blocks = text.chunks_exact(16);
+    let mut at = 0;
+    for block in &mut blocks {
+        let Ok(bytes) = <[u8; 16]>::try_from(block) else { break };
+        let bytes = u8x16::new(bytes);
+        let control = bytes.min(u8x16::splat(b' ' - 1)).simd_eq(bytes);
+        let found = bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | control;
+        let bits = found.to_bitmask();
+        if bits != 0 {
+            return at + bits.trailing_zeros() as usize;
+        }
+        at += 16;
+    }
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
+    at + blocks.remainder().iter().position(ends).unwrap_or(blocks.remainder().len())
 }

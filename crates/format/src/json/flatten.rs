@@ -37,6 +37,9 @@ pub(super) enum Refusal {
 pub(super) struct Flattener {
     values: Vec<(String, JsonValue)>,
     used: usize,
+    /// How many of the names in [`Flattener::values`] are known to differ from each other: those of most rows are those of
+    /// the row before, and need not be compared again.
+    distinct: usize,
     /// The dotted name of the value at hand.
     path: String,
     names_bytes: usize,
@@ -53,6 +56,7 @@ impl Flattener {
         Self {
             values: Vec::new(),
             used: 0,
+            distinct: 0,
             path: String::new(),
             names_bytes: 0,
             parts: 0,
@@ -83,7 +87,11 @@ impl Flattener {
         self.object(&mut cursor, 1)?;
         cursor.end()?;
         self.values.truncate(self.used);
-        self.refuse_twice()
+        if self.used > self.distinct {
+            self.refuse_twice()?;
+            self.distinct = self.used;
+        }
+        Ok(())
     }
 
     fn object(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Refusal> {
@@ -95,14 +103,23 @@ impl Flattener {
         }
         loop {
             let parent = self.path.len();
-            if depth > 1 {
-                self.path.push('.');
+            // Most rows have the names of the row before, in its order: then the name stands there already.
+            let known =
+                depth == 1 && self.values.get(self.used).is_some_and(|(name, _)| cursor.eat_text(name));
+            if !known {
+                if depth > 1 {
+                    self.path.push('.');
+                }
+                cursor.string(&mut self.path)?;
             }
-            cursor.string(&mut self.path)?;
             cursor.blanks();
             cursor.expect(b':', "':'")?;
             cursor.blanks();
-            self.value(cursor, depth)?;
+            if known {
+                self.value_of_known(cursor)?;
+            } else {
+                self.value(cursor, depth)?;
+            }
             self.path.truncate(parent);
             cursor.blanks();
             if cursor.eat(b'}') {
@@ -113,30 +130,55 @@ impl Flattener {
         }
     }
 
+    /// The value whose name is the next slot's already.
+    fn value_of_known(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Refusal> {
+        let Some((name, _)) = self.values.get(self.used) else { return Ok(()) };
+        if matches!(cursor.peek(), Some(b'{' | b'[')) {
+            self.path.push_str(name);
+            return self.value(cursor, 1);
+        }
+        self.check_room(name.len())?;
+        self.scalar(cursor)
+    }
+
     fn value(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Refusal> {
         match cursor.peek() {
             Some(b'{') => self.object(cursor, depth + 1),
             Some(b'[') => self.list(cursor, depth + 1),
+            _ => {
+                self.slot()?;
+                self.scalar(cursor)
+            }
+        }
+    }
+
+    /// A value that is neither object nor list, into the slot that is named for it.
+    fn scalar(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Refusal> {
+        let Some((_, value)) = self.values.get_mut(self.used) else { return Ok(()) };
+        match cursor.peek() {
             Some(b'"') => {
-                let mut text = self.slot()?;
-                cursor.string(&mut text)?;
-                self.put(JsonValue::String(text));
-                Ok(())
+                if !matches!(value, JsonValue::String(_)) {
+                    *value = JsonValue::String(text_of(value));
+                }
+                if let JsonValue::String(text) = value {
+                    reuse(text);
+                    cursor.string(text)?;
+                }
             }
             Some(b'-' | b'0'..=b'9') => {
                 let Number(digits) = cursor.number()?;
-                let mut text = self.slot()?;
-                text.push_str(digits);
-                self.put(JsonValue::Number(text));
-                Ok(())
+                if !matches!(value, JsonValue::Number(_)) {
+                    *value = JsonValue::Number(text_of(value));
+                }
+                if let JsonValue::Number(text) = value {
+                    reuse(text);
+                    text.push_str(digits);
+                }
             }
-            _ => {
-                let value = cursor.literal()?.map_or(JsonValue::Null, JsonValue::Bool);
-                self.slot()?;
-                self.put(value);
-                Ok(())
-            }
+            _ => *value = cursor.literal()?.map_or(JsonValue::Null, JsonValue::Bool),
         }
+        self.used += 1;
+        Ok(())
     }
 
     fn list(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Refusal> {
@@ -157,7 +199,10 @@ impl Flattener {
             }
         };
         self.slot()?;
-        self.put(value);
+        if let Some((_, slot)) = self.values.get_mut(self.used) {
+            *slot = value;
+            self.used += 1;
+        }
         Ok(())
     }
 
@@ -165,36 +210,35 @@ impl Flattener {
         if depth > self.nesting { Err(Refusal::TooDeep { limit: self.nesting }) } else { Ok(()) }
     }
 
-    /// Makes room for the value at [`Flattener::path`]: an empty buffer, used before where one is at hand.
-    fn slot(&mut self) -> Result<String, Refusal> {
+    /// One more value is within the limits, with a name of so many bytes.
+    fn check_room(&mut self, name_len: usize) -> Result<(), Refusal> {
         if self.used == self.columns {
             return Err(Refusal::TooMany { limit: self.columns });
         }
         // A long name in front of many values would make of a row within its limit one of gigabytes.
-        self.names_bytes += self.path.len();
+        self.names_bytes += name_len;
         if self.names_bytes > self.row_bytes.saturating_mul(2) {
             return Err(Refusal::NamesTooLong);
         }
-        let Some((name, value)) = self.values.get_mut(self.used) else {
-            self.values.push((self.path.clone(), JsonValue::Null));
-            return Ok(String::new());
-        };
-        reuse(name);
-        name.push_str(&self.path);
-        Ok(match std::mem::replace(value, JsonValue::Null) {
-            JsonValue::String(mut text) | JsonValue::Number(mut text) => {
-                reuse(&mut text);
-                text
-            }
-            _ => String::new(),
-        })
+        Ok(())
     }
 
-    fn put(&mut self, value: JsonValue) {
-        if let Some((_, slot)) = self.values.get_mut(self.used) {
-            *slot = value;
-            self.used += 1;
+    /// Names the next slot for the value at [`Flattener::path`].
+    fn slot(&mut self) -> Result<(), Refusal> {
+        self.check_room(self.path.len())?;
+        match self.values.get_mut(self.used) {
+            None => {
+                self.distinct = 0;
+                self.values.push((self.path.clone(), JsonValue::Null));
+            }
+            Some((name, _)) if *name != self.path => {
+                self.distinct = 0;
+                reuse(name);
+                name.push_str(&self.path);
+            }
+            Some(_) => {}
         }
+        Ok(())
     }
 
     fn refuse_twice(&self) -> Result<(), Refusal> {
@@ -206,6 +250,14 @@ impl Flattener {
             names().enumerate().find(|&(_, name)| !seen.insert(name))
         };
         twice.map_or(Ok(()), |(_, name)| Err(Refusal::Twice(cut(name).into_owned())))
+    }
+}
+
+/// The buffer of a value that was there before, for another.
+fn text_of(value: &mut JsonValue) -> String {
+    match value {
+        JsonValue::String(text) | JsonValue::Number(text) => std::mem::take(text),
+        _ => String::new(),
     }
 }
 

@@ -143,7 +143,7 @@ impl Json {
     }
 
     fn read_object(&mut self, raw: &[u8], utf16: bool) -> Result<(), Refused> {
-        let text = std::str::from_utf8(raw).map_err(|error| Refused::Row(no_text(raw, error, utf16)))?;
+        let text = text(raw).map_err(|error| Refused::Row(no_text(raw, error, utf16)))?;
         let refusal = match self.flattener.read(text) {
             Ok(()) => return Ok(()),
             Err(refusal) => refusal,
@@ -198,6 +198,11 @@ fn truncated(position: u64) -> ReadError {
 fn malformed(position: u64, reason: String) -> ReadError {
     let advice = "repair the JSON there, or write one object a line, where a bad line costs that line only";
     ReadError::file(FileCode::MalformedDocument, position, reason, advice)
+}
+
+/// As text; where it is none, what the standard library says of it.
+fn text(raw: &[u8]) -> Result<&str, std::str::Utf8Error> {
+    simdutf8::basic::from_utf8(raw).or_else(|_| std::str::from_utf8(raw))
 }
 
 pub(crate) fn is_blank(byte: u8) -> bool {
