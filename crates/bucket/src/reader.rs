@@ -86,6 +86,11 @@ impl ObjectReader {
         Ok(size)
     }
 
+    /// Has S3 asked now, and not at the first read, for what stands from here on: up to 2 MiB wait until they are read.
+    pub fn ask(&mut self) {
+        self.stream();
+    }
+
     fn chunk_end(&self) -> u64 {
         self.chunk_start + self.chunk.len() as u64
     }

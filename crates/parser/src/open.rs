@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use api::worker::SourceWork;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use bucket::{Bucket, IssuedCredentials, Location};
+use bucket::{Bucket, IssuedCredentials, Location, ObjectReader};
 use format::{Place, Rows};
 
 use crate::claim::Claimed;
@@ -32,13 +32,8 @@ impl Buckets {
 }
 
 impl Pipe {
-    /// Opens the claimed object; for `doubt`, see [`read_failed`]. The inner result is the file's end, where it cannot be read.
-    pub(crate) fn open(
-        &self,
-        claimed: &Claimed,
-        at: Place,
-        doubt: bool,
-    ) -> Result<Result<Rows, Ended>, PipeError> {
+    /// A reader of the claimed object, which asks for nothing yet.
+    pub(crate) fn reader(&self, claimed: &Claimed) -> ObjectReader {
         let bucket = self.buckets.get(&claimed.source, || {
             let credentials = IssuedCredentials::new(
                 self.registry.clone(),
@@ -48,8 +43,21 @@ impl Pipe {
             Bucket::open(Location::from(&claimed.source), SharedCredentialsProvider::new(credentials))
         });
         let object = &claimed.object;
-        let reader = bucket.reader(&object.object_key, &object.etag, Some(object.size), self.handle.clone());
-        match Rows::open_at(Box::new(reader), &object.object_key, self.config.limits.clone(), at) {
+        bucket.reader(&object.object_key, &object.etag, Some(object.size), self.handle.clone())
+    }
+
+    /// Opens the claimed object, or `asked`, which is it; for `doubt`, see [`read_failed`]. The inner result is the file's
+    /// end, where it cannot be read.
+    pub(crate) fn open(
+        &self,
+        claimed: &Claimed,
+        asked: Option<ObjectReader>,
+        at: Place,
+        doubt: bool,
+    ) -> Result<Result<Rows, Ended>, PipeError> {
+        let reader = asked.unwrap_or_else(|| self.reader(claimed));
+        let key = &claimed.object.object_key;
+        match Rows::open_at(Box::new(reader), key, self.config.limits.clone(), at) {
             Ok(rows) => Ok(Ok(rows)),
             Err(error) => read_failed(error, at.position, doubt, at.position > 0).map(Err),
         }

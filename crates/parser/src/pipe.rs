@@ -18,8 +18,9 @@ use records::topic::HEADER_TRACEPARENT;
 use tokio::runtime::Handle;
 use tracing::{info, info_span, warn};
 
+use crate::ahead::{Ahead, Next};
 use crate::chunk::Chunk;
-use crate::claim::Received;
+use crate::claim::{Asked, Received};
 use crate::config::{Config, most_bytes};
 use crate::deletions::Deletions;
 use crate::fault::{Ended, GaveUp, PipeError, read_failed, said};
@@ -79,7 +80,11 @@ impl Tries {
         self.panics = Some((offset, self.panics_of(offset) + 1));
     }
 
-    fn panics_of(&self, offset: i64) -> u32 {
+    pub(crate) fn is_any(&self) -> bool {
+        self.any > 0
+    }
+
+    pub(crate) fn panics_of(&self, offset: i64) -> u32 {
         self.panics.filter(|(at, _)| *at == offset).map_or(0, |(_, panics)| panics)
     }
 }
@@ -89,6 +94,7 @@ pub(crate) struct Hand {
     pub(crate) chunk: Chunk,
     pub(crate) tries: Tries,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) ahead: Ahead,
     /// Held from the first row of a file that attempts were lost on to its first commit.
     turn: Option<Turn>,
 }
@@ -100,16 +106,19 @@ impl Pipe {
             chunk: Chunk::new(self.config.chunk.clone()),
             tries: Tries::default(),
             pulse: self.pulses.lane(lane.partition()),
+            ahead: Ahead::default(),
             turn: None,
         };
         while !lane.revoked() {
             hand.pulse.rests();
-            let Some(incoming) = lane.next(hand.chunk.patience(IDLE))? else {
+            let patience = hand.chunk.patience(IDLE);
+            let Some(next) = self.next(lane, &mut hand, patience)? else {
                 hand.chunk.commit(lane)?;
                 continue;
             };
+            let offset = next.incoming.offset;
             // What the unwinding may leave half done is dropped: the chunk by the abort, the file with its frame.
-            let worked = catch_unwind(AssertUnwindSafe(|| self.message(lane, &mut hand, &incoming)));
+            let worked = catch_unwind(AssertUnwindSafe(|| self.message(lane, &mut hand, next)));
             match worked.unwrap_or_else(|panic| Err(PipeError::Panicked(said(panic.as_ref())))) {
                 Ok(Done::Revoked) => break,
                 // After a failure each message is committed on its own: if the one that failed is tried again for long,
@@ -131,13 +140,14 @@ impl Pipe {
                 Err(error) => {
                     hand.tries.object += u32::from(matches!(error, PipeError::Object(_)));
                     if matches!(error, PipeError::Panicked(_)) {
-                        hand.tries.panicked(incoming.offset);
+                        hand.tries.panicked(offset);
                     }
-                    warn!(partition = lane.partition(), offset = incoming.offset, %error, "trying again");
+                    warn!(partition = lane.partition(), offset, %error, "trying again");
                     self.again(lane, &mut hand)?;
                 }
             }
         }
+        self.give_back(lane, &mut hand);
         if hand.chunk.is_open() { hand.chunk.commit(lane) } else { Ok(()) }
     }
 
@@ -145,6 +155,7 @@ impl Pipe {
     /// committed offset.
     fn again(&self, lane: &mut dyn Lane, hand: &mut Hand) -> queue::Result<()> {
         hand.chunk.clear();
+        hand.ahead.clear();
         hand.turn = None;
         lane.abort()?;
         let step = Duration::from_millis(100) * 2_u32.saturating_pow(hand.tries.any.min(10));
@@ -159,17 +170,21 @@ impl Pipe {
         Ok(())
     }
 
-    /// The ledger's word on the message. Where attempts were lost on the file, it is asked again once it is this lane's
-    /// turn to read such a one; none where the partition is to be let go first.
+    /// The ledger's word on the message, if it has not been `heard` before. Where attempts were lost on the file, it is asked
+    /// again once it is this lane's turn to read such a one; none where the partition is to be let go first.
     fn received(
         &self,
         lane: &mut dyn Lane,
         hand: &mut Hand,
         incoming: &Incoming,
+        heard: Option<Received>,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Option<Received>, PipeError> {
-        let attempt = format!("{}/{}", self.process, hand.tries.panics_of(incoming.offset));
-        let received = self.claim(lane.topic(), incoming, checkpoint, &attempt, false)?;
+        let attempt = self.attempt(&hand.tries, incoming.offset);
+        let received = match heard {
+            Some(received) => received,
+            None => self.claim(Asked::new(lane.topic(), incoming, checkpoint, &attempt, false))?,
+        };
         let Received::Owned(claimed, lost @ 1..) = received else { return Ok(Some(received)) };
         warn!(key = claimed.object.object_key, lost, "attempts at this file were lost; it is read alone");
         // Files before it must not share its fate.
@@ -183,13 +198,15 @@ impl Pipe {
                 sleep(IDLE);
             }
         }
-        self.claim(lane.topic(), incoming, checkpoint, &attempt, true).map(Some)
+        self.claim(Asked::new(lane.topic(), incoming, checkpoint, &attempt, true)).map(Some)
     }
 
     /// One message of the objects topic, from claim to the last row.
-    fn message(&self, lane: &mut dyn Lane, hand: &mut Hand, incoming: &Incoming) -> Result<Done, PipeError> {
+    fn message(&self, lane: &mut dyn Lane, hand: &mut Hand, next: Next) -> Result<Done, PipeError> {
+        let Next { incoming, received, mut object } = next;
+        let incoming = &incoming;
         let stored = stored_checkpoint(lane);
-        let Some(received) = self.received(lane, hand, incoming, stored.as_ref())? else {
+        let Some(received) = self.received(lane, hand, incoming, received, stored.as_ref())? else {
             return Ok(Done::Revoked);
         };
         let (claimed, gave_up) = match received {
@@ -233,7 +250,7 @@ impl Pipe {
         };
         let facts = facts(&claimed, most_bytes(lane.max_message_bytes()), deleted);
         let (mode, ended) = match (gave_up, from) {
-            (None, None) => match self.survey(lane, hand, &claimed, &schema, &facts)? {
+            (None, None) => match self.survey(lane, hand, &claimed, &schema, &facts, &mut object)? {
                 Surveyed::Mode(mode) => (mode, None),
                 Surveyed::Ended(ended) => (Mode::Withhold, Some(ended)),
                 Surveyed::Stopped => return Ok(Done::Revoked),
@@ -248,7 +265,7 @@ impl Pipe {
                 reached.found(&ended);
                 RowsEnd::File(ended)
             }
-            None => match self.open(&file.claimed, at, hand.tries.object == 0)? {
+            None => match self.open(&file.claimed, object, at, hand.tries.object == 0)? {
                 Ok(mut rows) => {
                     if rows.compression() != Compression::Zip {
                         file.one_document();
@@ -379,7 +396,7 @@ impl Pipe {
 }
 
 /// The checkpoint at the lane's committed offset; one that is none of ours counts as none.
-fn stored_checkpoint(lane: &dyn Lane) -> Option<Checkpoint> {
+pub(crate) fn stored_checkpoint(lane: &dyn Lane) -> Option<Checkpoint> {
     checkpoint::decode(lane.checkpoint()).unwrap_or_else(|error| {
         warn!(partition = lane.partition(), %error, "checkpoint not read");
         None

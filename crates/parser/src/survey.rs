@@ -1,5 +1,6 @@
 //! The first pass over a file whose source rejects invalid files whole: nothing of it is published.
 
+use bucket::ObjectReader;
 use dataset::{Checked, FileChecker, FileFacts, Schema};
 use format::{Place, ReadError, Rows};
 use ledger::tolerance::Tolerance;
@@ -21,7 +22,7 @@ pub(crate) enum Surveyed {
 }
 
 impl Pipe {
-    /// What is to be published of a file that begins.
+    /// What is to be published of a file that begins; takes `object`, which may be on its way, where it reads it.
     pub(crate) fn survey(
         &self,
         lane: &mut dyn Lane,
@@ -29,13 +30,14 @@ impl Pipe {
         claimed: &Claimed,
         schema: &Schema,
         facts: &FileFacts,
+        object: &mut Option<ObjectReader>,
     ) -> Result<Surveyed, PipeError> {
         let tolerance = claimed.tolerance();
         if tolerance == Tolerance::Any {
             return Ok(Surveyed::Mode(Mode::Publish));
         }
         let doubt = hand.tries.object == 0;
-        let mut rows = match self.open(claimed, Place::default(), doubt)? {
+        let mut rows = match self.open(claimed, object.take(), Place::default(), doubt)? {
             Ok(rows) => rows,
             Err(ended) => return Ok(Surveyed::Ended(ended)),
         };

@@ -167,6 +167,13 @@ impl WorkerService for Issuing {
         Err(Status::unimplemented("not asked for here"))
     }
 
+    async fn release_claims(
+        &self,
+        _: Request<ReleaseClaimsRequest>,
+    ) -> Result<Response<ReleaseClaimsResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
     async fn claim_files(
         &self,
         _: Request<ClaimFilesRequest>,

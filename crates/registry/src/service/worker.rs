@@ -9,7 +9,8 @@ use api::worker::{
     LeaseScanRequest, LeaseScanResponse, ListDeletedSubjectsRequest, ListDeletedSubjectsResponse,
     ListUnpublishedRequest, ListUnpublishedResponse, MarkPublishedRequest, MarkPublishedResponse,
     RecordEventsRequest, RecordEventsResponse, RecordObjectsRequest, RecordObjectsResponse,
-    RenewLeaseRequest, RenewLeaseResponse, ScanLease, SourceWork,
+    ReleaseClaimsRequest, ReleaseClaimsResponse, RenewLeaseRequest, RenewLeaseResponse, ScanLease,
+    SourceWork,
 };
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -207,6 +208,15 @@ impl WorkerService for Service {
                 .map(result)
                 .collect(),
         }))
+    }
+
+    async fn release_claims(&self, request: Request<ReleaseClaimsRequest>) -> Answer<ReleaseClaimsResponse> {
+        self.auth.worker(&request).await?;
+        let request = request.into_inner();
+        at_most("claims", request.claims.len(), MOST_CLAIMS)?;
+        let claims = request.claims.into_iter().map(claim).collect::<Result<Vec<_>, _>>()?;
+        self.store.release_claims(&claims).await.map_err(CallError::from)?;
+        Ok(Response::new(ReleaseClaimsResponse {}))
     }
 
     async fn issue_credentials(

@@ -125,6 +125,33 @@ impl Store {
         Ok(())
     }
 
+    /// Takes back the first attempts that the claims began and nothing came of. The generations stay with their messages.
+    pub async fn release_claims(&self, claims: &[Claim]) -> Result<()> {
+        let rows: Vec<_> = claims
+            .iter()
+            .map(|claim| {
+                json!({
+                    "file_id": claim.file_id.to_string(),
+                    "generation": claim.generation,
+                    "attempt": claim.attempt.name,
+                })
+            })
+            .collect();
+        let columns = [("file_id", Kind::Bytes), ("generation", Kind::Int), ("attempt", Kind::Text)];
+        let mut tx = self.begin().await?;
+        sqlx::query(sql(format!(
+            "UPDATE generations SET attempts = 0, attempt = '' FROM {} \
+             WHERE generations.file_id = batch.file_id AND generations.generation = batch.generation \
+             AND generations.attempt = batch.attempt AND generations.attempts = 1 AND generations.state = 'claimed'",
+            self.dialect.batch("$1", &columns)
+        )))
+        .bind(to_json(&rows)?)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     async fn sources_named(&self, tx: &mut Tx, ids: &BTreeSet<SourceId>) -> Result<Vec<Source>> {
         if ids.is_empty() {
             return Ok(Vec::new());

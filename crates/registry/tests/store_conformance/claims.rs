@@ -167,6 +167,26 @@ pub(crate) async fn a_generation_on_which_attempts_were_lost_is_read_alone_and_t
     Ok(())
 }
 
+pub(crate) async fn a_claim_that_is_given_back_unread_does_not_count(store: &Store) -> Result<()> {
+    let (acme, token, object) = reading(store).await?;
+    let asks =
+        |name: &str, alone| Claim { attempt: attempt(name, 0, alone), ..claim(&token.source, &object, 1, 0) };
+    let lost = async |claim: Claim| {
+        anyhow::Ok(store.claim("parser-2", &[claim], MOST_ATTEMPTS, at(10)).await?.lost_attempts[0])
+    };
+    // Only the one that began it gives an attempt back.
+    store.release_claims(&[asks("other", false)]).await?;
+    assert_eq!(lost(asks("two", false)).await?, 1);
+    store.release_claims(&[asks("one", false)]).await?;
+    assert_eq!(files(store, &acme, &token.source).await?[0].attempts, 0);
+    assert_eq!(lost(asks("two", false)).await?, 0);
+    // An attempt behind a lost one was begun alone, to be read.
+    assert_eq!(lost(asks("three", true)).await?, 1);
+    store.release_claims(&[asks("three", true)]).await?;
+    assert_eq!(lost(asks("four", false)).await?, 2);
+    Ok(())
+}
+
 pub(crate) async fn a_committed_chunk_forgives_lost_attempts(store: &Store) -> Result<()> {
     let (acme, token, object) = reading(store).await?;
     let asks = |name: &str, chunk| Claim {

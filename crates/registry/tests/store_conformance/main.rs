@@ -95,6 +95,7 @@ on_both! {
         nothing_of_a_deleted_source_is_granted
         a_generation_on_which_attempts_were_lost_is_read_alone_and_then_set_aside
         a_committed_chunk_forgives_lost_attempts
+        a_claim_that_is_given_back_unread_does_not_count
     }
     progress {
         a_chunk_sent_twice_counts_once
