@@ -5,6 +5,8 @@
 //! cargo bench -p dataset --bench hot_path
 //! ```
 
+#![allow(clippy::expect_used, missing_docs, reason = "what it reads it has made itself")]
+
 mod idiomatic;
 mod rows;
 

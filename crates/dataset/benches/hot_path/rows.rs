@@ -19,7 +19,7 @@ fn values(row: u64) -> [String; 8] {
         format!("{}.{:02}", random % 500, random % 100),
         (1 + random % 9).to_string(),
         format!("https://example.com/a?q={}", random % 100_000),
-        (random % 2 == 0).to_string(),
+        random.is_multiple_of(2).to_string(),
     ]
 }
 

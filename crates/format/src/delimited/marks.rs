@@ -148,8 +148,7 @@ impl Marks {
         self.next = 0;
         self.at.clear();
         self.foreign = window.len();
-        let [delimiter, quote, feed, back] =
-            [self.delimiter, b'"', b'\n', b'\r'].map(|byte| u8x16::splat(byte));
+        let [delimiter, quote, feed, back] = [self.delimiter, b'"', b'\n', b'\r'].map(u8x16::splat);
         let mut blocks = window.chunks_exact(BLOCK);
         let mut begin = 0;
         for block in &mut blocks {

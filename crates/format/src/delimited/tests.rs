@@ -1,5 +1,7 @@
 //! Rows that are taken from the marks are those that all the rules give.
 
+#![allow(clippy::unwrap_used, reason = "only functions marked as tests are exempt by themselves")]
+
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use proptest::prelude::*;
