@@ -16,6 +16,9 @@ use super::{
     sql,
 };
 
+/// Generations that are held back are counted up to here: there may be millions, and every batch asks.
+const MOST_COUNTED: u64 = 10_000;
+
 /// An object as a LIST showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
@@ -64,7 +67,8 @@ pub struct UnpublishedFile {
 pub struct Unpublished {
     /// Oldest date first.
     pub files: Vec<UnpublishedFile>,
-    /// Generations that wait because the source has its limit of unfinished files on the queue.
+    /// Generations that wait because the source has its limit of unfinished files on the queue, counted up to
+    /// 10,000.
     pub held_back: u64,
 }
 
@@ -172,11 +176,14 @@ impl Store {
         let mut tx = self.begin().await?;
         self.hold(&mut tx, token).await?;
         let counts = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM generations \
-                     WHERE source_id = $1 AND state IN ('published', 'claimed')) AS unfinished, \
-                    (SELECT COUNT(*) FROM generations WHERE source_id = $1 AND state = 'discovered') AS waiting",
+            "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM generations \
+                     WHERE source_id = $1 AND state IN ('published', 'claimed') LIMIT $2) AS few) AS unfinished, \
+                    (SELECT COUNT(*) FROM (SELECT 1 FROM generations \
+                     WHERE source_id = $1 AND state = 'discovered' LIMIT $3) AS few) AS waiting",
         )
         .bind(token.source.as_str())
+        .bind(int(max_unfinished))
+        .bind(int(max_unfinished.saturating_add(MOST_COUNTED)))
         .fetch_one(&mut *tx)
         .await?;
         let counts = Columns(&counts);
