@@ -216,11 +216,13 @@ impl Store {
         self.hold(&mut tx, token).await?;
         self.lock_generations(&mut tx, &wanted).await?;
         let batch = self.dialect.batch("$1", &[("file_id", Kind::Bytes), ("generation", Kind::Int)]);
+        // The source is written so that no index has it: SQLite would walk all generations of the source by one, and read the
+        // batch anew for each.
         sqlx::query(sql(format!(
             "UPDATE generations SET published_at = COALESCE(published_at, $2), updated_at = $2, \
              state = CASE WHEN state = 'discovered' THEN 'published' ELSE state END \
              FROM {batch} WHERE generations.file_id = batch.file_id \
-             AND generations.generation = batch.generation AND generations.source_id = $3"
+             AND generations.generation = batch.generation AND COALESCE(generations.source_id, '') = $3"
         )))
         .bind(names(&wanted)?)
         .bind(now.as_microsecond())
