@@ -39,16 +39,21 @@ fn main() -> Result<()> {
     let s3 = GeneratedS3::start("customer-bucket", "events", [], 0)?;
     let folder = tempfile::tempdir()?;
     let database = database(folder.path())?;
-    let phases = tokio::runtime::Runtime::new()?.block_on(async {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let phases = runtime.block_on(async {
         let mut bench = Bench::new(s3, folder.path(), database.clone(), days).await?;
         bench.fill(objects);
         bench.s3.slow(Duration::from_millis(pause));
-        bench.phases(new).await
+        let phases = bench.phases(new).await;
+        bench.stop.cancel();
+        phases
     })?;
     let store = if database.starts_with("sqlite") { "sqlite" } else { "postgresql" };
     let told =
         json!({ "objects": objects, "dates": dates, "list_ms": pause, "store": store, "phases": phases });
     println!("{told}");
+    // The registry's reader of progress waits in a thread of its own.
+    runtime.shutdown_background();
     Ok(())
 }
 

@@ -97,14 +97,14 @@ impl<'a> Walk<'a> {
                 _ => 0,
             };
             let rest = page.split_off(behind);
-            self.out_of_order += self.into_ledger(page).await?;
-            self.into_ledger(rest).await?;
+            self.out_of_order += self.enter(page).await?;
+            self.enter(rest).await?;
         }
         Ok(End::Stopped)
     }
 
     /// Gives how many generations it opened.
-    async fn into_ledger(&self, objects: Vec<bucket::ListedObject>) -> Result<u64, ScannerError> {
+    async fn enter(&self, objects: Vec<bucket::ListedObject>) -> Result<u64, ScannerError> {
         if objects.is_empty() {
             return Ok(0);
         }
