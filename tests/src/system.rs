@@ -118,6 +118,7 @@ impl System {
             .env("CORTEX_SEALING_KEY", SEALING_KEY)
             .env("CORTEX_SCAN_INTERVAL_MS", "1000")
             .env("CORTEX_SWEEP_INTERVAL_MS", "2000")
+            .env("CORTEX_RELIST_INTERVAL_MS", "2000")
             .envs(&self.settings)
             .envs(settings.iter().copied());
         Process::start("registry", command, self.dir.path())

@@ -87,10 +87,20 @@ impl Bucket {
 
     /// The objects below one date's folder, at any depth, page by page.
     pub fn list_folder(&self, date: Date) -> FolderPages {
+        self.list_folder_after(date, "")
+    }
+
+    /// As [`list_folder`](Self::list_folder), from the first key that sorts behind `after`; from the start where that is
+    /// empty, or no key of the folder.
+    pub fn list_folder_after(&self, date: Date, after: &str) -> FolderPages {
+        let prefix = format!("{}{date}/", self.location.prefix());
         FolderPages {
-            prefix: format!("{}{date}/", self.location.prefix()),
+            after: Some(after).filter(|key| key.starts_with(&prefix)).map(str::to_owned),
+            prefix,
             bucket: self.clone(),
             next: Next::First,
+            last: String::new(),
+            ascending: true,
             list_requests: 0,
             left_alone: 0,
         }
@@ -182,7 +192,10 @@ impl Folders {
 pub struct FolderPages {
     bucket: Bucket,
     prefix: String,
+    after: Option<String>,
     next: Next,
+    last: String,
+    ascending: bool,
     list_requests: u64,
     left_alone: u64,
 }
@@ -203,14 +216,29 @@ impl FolderPages {
             Next::At(token) => Some(token.clone()),
             Next::Done => return Ok(None),
         };
-        let page = self.bucket.list(&self.prefix, None, None, token, PAGE).await?;
+        let page = self.bucket.list(&self.prefix, None, self.after.as_deref(), token, PAGE).await?;
         self.list_requests += 1;
+        for object in &page.objects {
+            self.ascending &= self.last < object.key;
+            self.last.clone_from(&object.key);
+        }
         self.next = page.next.map_or(Next::Done, Next::At);
         let mut objects = page.objects;
         let listed = objects.len();
         objects.retain(|object| !is_left_alone(&object.key[self.prefix.len()..]));
         self.left_alone += (listed - objects.len()) as u64;
         Ok(Some(objects))
+    }
+
+    /// False where S3 begins at the folder's start.
+    pub fn is_behind_a_key(&self) -> bool {
+        self.after.is_some()
+    }
+
+    /// True while keys have come in ascending order, each once: in the order of UTF-8, as S3 has it but for directory
+    /// buckets. Of other listings none may go on behind a key.
+    pub fn is_ascending(&self) -> bool {
+        self.ascending
     }
 
     /// Requests so far.

@@ -191,6 +191,7 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
     config.platform.sts_endpoint = settings.sts_endpoint.clone();
     config.scan_interval = Duration::from_millis(settings.scan_interval_ms);
     config.sweep_interval = Duration::from_millis(settings.sweep_interval_ms);
+    config.relist_interval = Duration::from_millis(settings.relist_interval_ms);
     config.look_back_days = settings.look_back_days;
     config.max_unfinished_files = settings.max_unfinished_files;
     config.most_attempts = settings.most_attempts;

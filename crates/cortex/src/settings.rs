@@ -125,6 +125,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("worker_id", Kind::Text),
     ("scan_interval_ms", Kind::Number),
     ("sweep_interval_ms", Kind::Number),
+    ("relist_interval_ms", Kind::Number),
     ("look_back_days", Kind::Number),
     ("max_unfinished_files", Kind::Number),
     ("most_attempts", Kind::Number),
@@ -240,6 +241,10 @@ pub(crate) struct Settings {
     /// Between two full sweeps of a source.
     #[serde(default = "default_sweep_interval")]
     pub sweep_interval_ms: u64,
+    /// Between two full listings of a large folder, which scans otherwise list from where it was last seen to end; 0 lists it
+    /// in full at every scan.
+    #[serde(default = "default_relist_interval")]
+    pub relist_interval_ms: u64,
     /// Days before today whose folders each scan lists.
     #[serde(default = "default_look_back")]
     pub look_back_days: u32,
@@ -359,6 +364,9 @@ fn default_scan_interval() -> u64 {
 }
 fn default_sweep_interval() -> u64 {
     6 * 3_600_000
+}
+fn default_relist_interval() -> u64 {
+    900_000
 }
 fn default_look_back() -> u32 {
     3

@@ -82,6 +82,9 @@ pub struct Config {
     pub scan_interval: Duration,
     /// Between two full sweeps of a source.
     pub sweep_interval: Duration,
+    /// A folder of more than a page that is scanned from behind its mark is listed in full again after so long at the latest:
+    /// so long may pass until an object is found that came before the mark, or was overwritten there.
+    pub relist_interval: Duration,
     /// Days before today whose folders each scan lists.
     pub look_back_days: u32,
     /// Files of one source that may be on the queue unfinished.
@@ -131,6 +134,7 @@ impl Config {
             },
             scan_interval: Duration::from_secs(60),
             sweep_interval: Duration::from_secs(6 * 3600),
+            relist_interval: Duration::from_secs(900),
             look_back_days: 3,
             max_unfinished_files: 1_000,
             most_attempts: 5,

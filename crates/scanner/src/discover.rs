@@ -1,12 +1,13 @@
-//! From the bucket to the ledger: dated folders are listed, and every page of objects is recorded.
+//! From the bucket to the ledger: which dated folders are listed, and how far the sweep is.
 
-use api::worker::{ListedObject, ScanError, ScanFindings};
-use bucket::{Bucket, BucketError, FolderPages};
+use api::worker::{ScanError, ScanFindings};
+use bucket::{Bucket, BucketError};
 use futures::stream::{self, BoxStream, StreamExt};
 use jiff::civil::Date;
 use tokio_util::sync::CancellationToken;
 
 use crate::ScannerError;
+use crate::folder::{self, End, Folder};
 use crate::lease::{Completion, Lease, Scope};
 
 /// The dated folders that a scan is to list, oldest first.
@@ -83,25 +84,6 @@ impl Discovery {
     }
 }
 
-/// What became of one folder.
-#[derive(Debug, Default)]
-struct Folder {
-    objects: u64,
-    left_alone: u64,
-    list_requests: u64,
-    end: End,
-}
-
-#[derive(Debug, Default)]
-enum End {
-    /// Listed and recorded to its last object.
-    #[default]
-    Complete,
-    /// Shutdown came first.
-    Stopped,
-    Failed(BucketError),
-}
-
 /// Lists a leased source.
 pub(crate) struct Lister<'a> {
     pub(crate) bucket: Bucket,
@@ -141,10 +123,12 @@ impl Lister<'_> {
         discovery: &mut Discovery,
         stop: &CancellationToken,
     ) -> Result<(), ScannerError> {
-        let mut listed = self.each(folders, stop);
+        let one = move |date| folder::recent(&self.bucket, self.lease, date, stop);
+        let mut listed = self.each(folders, one);
         while let Some(folder) = listed.next().await {
             let (_, folder) = folder?;
             discovery.add(&folder);
+            discovery.completion.listed.extend(folder.listed);
             if let End::Failed(error) = folder.end {
                 discovery.failed(&error);
             }
@@ -161,7 +145,8 @@ impl Lister<'_> {
         stop: &CancellationToken,
     ) -> Result<bool, ScannerError> {
         // In date order, whatever finishes first: behind the cursor nothing is left out.
-        let mut listed = self.each(folders, stop);
+        let one = move |date| folder::older(&self.bucket, self.lease, date, stop);
+        let mut listed = self.each(folders, one);
         while let Some(folder) = listed.next().await {
             let (date, folder) = folder?;
             discovery.add(&folder);
@@ -177,78 +162,35 @@ impl Lister<'_> {
                 }
             }
             discovery.completion.sweep_cursor = date.to_string();
+            self.lease.swept(&discovery.completion.sweep_cursor);
         }
         Ok(true)
     }
 
-    fn each<'a>(
-        &'a self,
+    fn each<'a, F>(
+        &self,
         folders: &'a [Date],
-        stop: &'a CancellationToken,
-    ) -> BoxStream<'a, Result<(Date, Folder), ScannerError>> {
+        one: impl Fn(Date) -> F + Copy + Send + 'a,
+    ) -> BoxStream<'a, Result<(Date, Folder), ScannerError>>
+    where
+        F: Future<Output = Result<Folder, ScannerError>> + Send + 'a,
+    {
         stream::iter(folders.iter().copied())
-            .map(move |date| async move { Ok((date, self.folder(date, stop).await?)) })
+            .map(move |date| async move { Ok((date, one(date).await?)) })
             .buffered(self.concurrency)
             .boxed()
-    }
-
-    /// Lists one folder.
-    async fn folder(&self, date: Date, stop: &CancellationToken) -> Result<Folder, ScannerError> {
-        let mut pages = self.bucket.list_folder(date);
-        let mut objects = 0;
-        let end = self.record_pages(date, &mut pages, &mut objects, stop).await?;
-        metrics::counter!("cortex_scanner_list_requests_total").increment(pages.list_requests());
-        Ok(Folder { objects, left_alone: pages.left_alone(), list_requests: pages.list_requests(), end })
-    }
-
-    /// Page by page, each into the ledger before the next is asked for.
-    async fn record_pages(
-        &self,
-        date: Date,
-        pages: &mut FolderPages,
-        objects: &mut u64,
-        stop: &CancellationToken,
-    ) -> Result<End, ScannerError> {
-        while !stop.is_cancelled() {
-            let page = match pages.next_page().await {
-                Ok(Some(page)) => page,
-                Ok(None) => return Ok(End::Complete),
-                Err(error) => return Ok(End::Failed(error)),
-            };
-            if page.is_empty() {
-                continue;
-            }
-            let count = page.len() as u64;
-            let listed = page.into_iter().map(|object| entry(date, object)).collect();
-            let recorded = self.lease.record(listed).await?;
-            *objects += count;
-            metrics::counter!("cortex_scanner_objects_listed_total").increment(count);
-            metrics::counter!("cortex_scanner_generations_opened_total").increment(recorded.opened.into());
-        }
-        Ok(End::Stopped)
-    }
-}
-
-pub(crate) fn entry(date: Date, object: bucket::ListedObject) -> ListedObject {
-    ListedObject {
-        object_key: object.key,
-        etag: object.etag,
-        size: object.size,
-        last_modified: Some(prost_types::Timestamp {
-            seconds: object.last_modified.as_second(),
-            nanos: object.last_modified.subsec_nanosecond(),
-        }),
-        date: date.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use jiff::civil::date;
 
     fn scope(look_back_from: Option<Date>, full_sweep: bool, sweep_cursor: &str) -> Scope {
-        Scope { look_back_from, full_sweep, sweep_cursor: sweep_cursor.to_owned() }
+        Scope { look_back_from, full_sweep, sweep_cursor: sweep_cursor.to_owned(), marks: BTreeMap::new() }
     }
 
     #[test]

@@ -3,15 +3,17 @@
 //! **Invariant.** Nobody works under a lease that may have passed to another scanner: it counts as lost once the
 //! registry says so, or once it cannot have been renewed in time by this process' own clock.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::client::Worker;
 use api::worker::{
-    CompleteScanRequest, FileGeneration, LeaseScanRequest, LeaseToken, ListUnpublishedRequest,
-    ListUnpublishedResponse, ListedObject, MarkPublishedRequest, RecordObjectsRequest, RecordObjectsResponse,
-    RenewLeaseRequest, ScanError, ScanFindings, SourceWork,
+    CompleteScanRequest, FileGeneration, FolderMark, LeaseScanRequest, LeaseToken, ListUnpublishedRequest,
+    ListUnpublishedResponse, ListedFolder, ListedObject, MarkPublishedRequest, RecordObjectsRequest,
+    RecordObjectsResponse, RenewLeaseRequest, ScanError, ScanFindings, SourceWork,
 };
 use jiff::civil::Date;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -37,6 +39,8 @@ pub(crate) struct Scope {
     pub(crate) full_sweep: bool,
     /// The last folder that the sweep has behind it; empty from the start.
     pub(crate) sweep_cursor: String,
+    /// How far folders of the window are known.
+    pub(crate) marks: BTreeMap<Date, FolderMark>,
 }
 
 /// How a scan ended, for CompleteScan.
@@ -46,6 +50,7 @@ pub(crate) struct Completion {
     pub(crate) sweep_cursor: String,
     pub(crate) sweep_finished: bool,
     pub(crate) error: Option<ScanError>,
+    pub(crate) listed: Vec<ListedFolder>,
 }
 
 /// A source that is this process' to scan, until it is dropped or lost.
@@ -55,6 +60,7 @@ pub(crate) struct Lease {
     worker: Worker,
     token: LeaseToken,
     lost: CancellationToken,
+    sweep_cursor: watch::Sender<String>,
     _renewal: AbortOnDropHandle<()>,
 }
 
@@ -72,7 +78,10 @@ impl Lease {
             return Err(Box::new(Status::internal("the registry granted a lease without a source or token")));
         };
         let lost = CancellationToken::new();
+        let (sweep_cursor, swept) = watch::channel(granted.sweep_cursor.clone());
+        let marks = granted.marks.into_iter().filter_map(|mark| Some((mark.date.parse().ok()?, mark)));
         let renewal = Renewal {
+            swept,
             worker: worker.clone(),
             token: token.clone(),
             config: config.clone(),
@@ -85,10 +94,12 @@ impl Lease {
                 look_back_from: granted.look_back_from.parse().ok(),
                 full_sweep: granted.full_sweep,
                 sweep_cursor: granted.sweep_cursor,
+                marks: marks.collect(),
             },
             worker: worker.clone(),
             token,
             lost,
+            sweep_cursor,
             _renewal: AbortOnDropHandle::new(tokio::spawn(renewal.run())),
         })))
     }
@@ -96,6 +107,11 @@ impl Lease {
     /// Comes back once the lease is lost.
     pub(crate) async fn lost(&self) {
         self.lost.cancelled().await;
+    }
+
+    /// Has the next renewal tell how far the sweep is.
+    pub(crate) fn swept(&self, cursor: &str) {
+        self.sweep_cursor.send_replace(cursor.to_owned());
     }
 
     /// Writes listed objects into the ledger; at most 1,000.
@@ -141,6 +157,7 @@ impl Lease {
             sweep_cursor: completion.sweep_cursor,
             sweep_finished: completion.sweep_finished,
             error: completion.error,
+            listed_folders: completion.listed,
         };
         self.held("CompleteScan", || {
             let (mut worker, request) = (self.worker.clone(), request.clone());
@@ -174,6 +191,8 @@ struct Renewal {
     token: LeaseToken,
     config: Config,
     held_until: Instant,
+    /// How far the sweep is.
+    swept: watch::Receiver<String>,
     lost: CancellationToken,
 }
 
@@ -184,8 +203,11 @@ impl Renewal {
         loop {
             tokio::time::sleep_until((Instant::now() + wait).min(self.held_until)).await;
             let asked = Instant::now();
-            let request =
-                RenewLeaseRequest { token: Some(self.token.clone()), ttl_seconds: self.config.ttl_seconds() };
+            let request = RenewLeaseRequest {
+                token: Some(self.token.clone()),
+                ttl_seconds: self.config.ttl_seconds(),
+                sweep_cursor: self.swept.borrow().clone(),
+            };
             wait = jitter(every / 4);
             match tokio::time::timeout_at(self.held_until, self.worker.renew_lease(request)).await {
                 Ok(Ok(_)) => {

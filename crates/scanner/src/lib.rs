@@ -3,6 +3,7 @@
 mod config;
 mod discover;
 mod events;
+mod folder;
 mod lease;
 mod publish;
 mod retry;

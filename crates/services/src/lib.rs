@@ -4,6 +4,7 @@ mod background;
 mod cache;
 mod go;
 mod kafka;
+mod listing;
 mod moto;
 mod postgres;
 mod python;
@@ -14,6 +15,7 @@ pub mod shared;
 mod tcp_proxy;
 
 pub use kafka::{Kafka, KafkaCluster, kafka_tool};
+pub use listing::GeneratedS3;
 pub use moto::{Moto, MotoUser};
 pub use postgres::Postgres;
 pub use python::Python;

@@ -198,6 +198,7 @@ fn registry_config(
     // A local folder costs nothing to list, so every date is looked at each time.
     config.scan_interval = SCAN_EVERY;
     config.sweep_interval = SCAN_EVERY;
+    config.relist_interval = SCAN_EVERY;
     config
 }
 

@@ -25,8 +25,8 @@ use crate::convert::{self, from_timestamp, timestamp};
 use crate::error::CallError;
 use crate::name;
 use crate::store::{
-    Claim, FileGeneration, LeaseToken, ListedObject, Problem, ScanCompletion, Source, SourceId,
-    UnpublishedFile,
+    Claim, FileGeneration, FolderMark, LeaseToken, ListedFolder, ListedObject, Problem, ScanCompletion,
+    Source, SourceId, UnpublishedFile,
 };
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -62,7 +62,9 @@ impl WorkerService for Service {
             let retry_after_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
             return Ok(Response::new(LeaseScanResponse { lease: None, retry_after_ms }));
         };
+        let interval = self.config.relist_interval;
         let lease = ScanLease {
+            marks: leased.marks.into_iter().map(|mark| folder_mark(mark, interval, now)).collect(),
             token: Some(api::worker::LeaseToken {
                 source_id: leased.token.source.to_string(),
                 fence: leased.token.fence,
@@ -83,7 +85,7 @@ impl WorkerService for Service {
         let token = token(request.token)?;
         let expires_at = self
             .store
-            .renew_lease(&token, ttl(request.ttl_seconds), Timestamp::now())
+            .renew_lease(&token, ttl(request.ttl_seconds), &request.sweep_cursor, Timestamp::now())
             .await
             .map_err(CallError::from)?;
         Ok(Response::new(RenewLeaseResponse { expires_at: Some(timestamp(expires_at)) }))
@@ -170,6 +172,8 @@ impl WorkerService for Service {
             sweep_cursor: request.sweep_cursor,
             next_sweep_at: request.sweep_finished.then(|| later(now, self.config.sweep_interval)),
             next_scan_at,
+            listed: request.listed_folders.into_iter().map(listed_folder).collect::<Result<_, _>>()?,
+            marks_from: look_back_from(now, self.config.look_back_days),
         };
         let next_scan_at =
             self.store.complete_scan(&token, &completion, now).await.map_err(CallError::from)?;
@@ -334,6 +338,19 @@ fn listed(object: api::worker::ListedObject) -> Result<ListedObject, CallError> 
         last_modified: from_timestamp(object.last_modified),
         date,
     })
+}
+
+fn folder_mark(mark: FolderMark, interval: Duration, now: Timestamp) -> api::worker::FolderMark {
+    let list_in_full = mark.is_due_in_full(interval, now);
+    api::worker::FolderMark { date: mark.date, after: mark.after, objects: mark.objects, list_in_full }
+}
+
+fn listed_folder(folder: api::worker::ListedFolder) -> Result<ListedFolder, CallError> {
+    let date = folder.date.parse().map_err(|_| {
+        CallError::invalid("listed_folders.date", format!("{:?} must be a date, YYYY-MM-DD", folder.date))
+    })?;
+    let api::worker::ListedFolder { in_full, after, objects, out_of_order, .. } = folder;
+    Ok(ListedFolder { date, in_full, after, objects, out_of_order })
 }
 
 fn unpublished_file(file: UnpublishedFile) -> api::worker::UnpublishedFile {

@@ -16,6 +16,9 @@ use super::{
     sql,
 };
 
+/// Generations that are held back are counted up to here: there may be millions, and every batch asks.
+const MOST_COUNTED: u64 = 10_000;
+
 /// An object as a LIST showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
@@ -64,7 +67,8 @@ pub struct UnpublishedFile {
 pub struct Unpublished {
     /// Oldest date first.
     pub files: Vec<UnpublishedFile>,
-    /// Generations that wait because the source has its limit of unfinished files on the queue.
+    /// Generations that wait because the source has its limit of unfinished files on the queue, counted up to
+    /// 10,000.
     pub held_back: u64,
 }
 
@@ -172,11 +176,14 @@ impl Store {
         let mut tx = self.begin().await?;
         self.hold(&mut tx, token).await?;
         let counts = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM generations \
-                     WHERE source_id = $1 AND state IN ('published', 'claimed')) AS unfinished, \
-                    (SELECT COUNT(*) FROM generations WHERE source_id = $1 AND state = 'discovered') AS waiting",
+            "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM generations \
+                     WHERE source_id = $1 AND state IN ('published', 'claimed') LIMIT $2) AS few) AS unfinished, \
+                    (SELECT COUNT(*) FROM (SELECT 1 FROM generations \
+                     WHERE source_id = $1 AND state = 'discovered' LIMIT $3) AS few) AS waiting",
         )
         .bind(token.source.as_str())
+        .bind(int(max_unfinished))
+        .bind(int(max_unfinished.saturating_add(MOST_COUNTED)))
         .fetch_one(&mut *tx)
         .await?;
         let counts = Columns(&counts);
@@ -209,11 +216,13 @@ impl Store {
         self.hold(&mut tx, token).await?;
         self.lock_generations(&mut tx, &wanted).await?;
         let batch = self.dialect.batch("$1", &[("file_id", Kind::Bytes), ("generation", Kind::Int)]);
+        // The source is written so that no index has it: SQLite would walk all generations of the source by one, and read the
+        // batch anew for each.
         sqlx::query(sql(format!(
             "UPDATE generations SET published_at = COALESCE(published_at, $2), updated_at = $2, \
              state = CASE WHEN state = 'discovered' THEN 'published' ELSE state END \
              FROM {batch} WHERE generations.file_id = batch.file_id \
-             AND generations.generation = batch.generation AND generations.source_id = $3"
+             AND generations.generation = batch.generation AND COALESCE(generations.source_id, '') = $3"
         )))
         .bind(names(&wanted)?)
         .bind(now.as_microsecond())

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 
 use super::{
     Problem, Result, Source, SourceId, Store, StoreError, Tx,
     attention::{after_scan, attention, backoff, later, to_reopen},
     dialect::int,
+    marks::{FolderMark, ListedFolder, merged},
     row::{Columns, to_json},
     sources::{SELECT_SOURCE, source},
     sql,
@@ -38,6 +39,8 @@ pub struct ScanLease {
     pub next_sweep_at: Option<Timestamp>,
     /// Where an interrupted sweep goes on; empty where none runs.
     pub sweep_cursor: String,
+    /// How far folders of the look-back window are known.
+    pub marks: Vec<FolderMark>,
 }
 
 /// How a scan ended.
@@ -63,6 +66,10 @@ pub struct ScanCompletion {
     pub next_sweep_at: Option<Timestamp>,
     /// When the source is due again, where the scan did not fail.
     pub next_scan_at: Timestamp,
+    /// Folders that were listed to their end.
+    pub listed: Vec<ListedFolder>,
+    /// Of older folders no mark is kept.
+    pub marks_from: Date,
 }
 
 impl Store {
@@ -81,7 +88,7 @@ impl Store {
                 SELECT source_id FROM scans WHERE next_scan_at <= $3 \
                 AND (lease_expires_at IS NULL OR lease_expires_at <= $3) \
                 ORDER BY next_scan_at LIMIT 1 {}) \
-             RETURNING source_id, fence, next_sweep_at, sweep_cursor",
+             RETURNING source_id, fence, next_sweep_at, sweep_cursor, marks",
             self.dialect.skip_locked("scans")
         )))
         .bind(worker_id)
@@ -102,6 +109,7 @@ impl Store {
             expires_at,
             next_sweep_at: taken.time_or_none("next_sweep_at")?,
             sweep_cursor: taken.text("sweep_cursor")?,
+            marks: taken.json("marks")?,
         };
         tx.commit().await?;
         Ok(Some(lease))
@@ -120,16 +128,24 @@ impl Store {
     }
 
     /// Prolongs a lease to `now + ttl` and gives that instant; [`StoreError::FenceLost`] where it is lost. A lease that
-    /// expired but was not taken over is still its holder's.
-    pub async fn renew_lease(&self, token: &LeaseToken, ttl: Duration, now: Timestamp) -> Result<Timestamp> {
+    /// expired but was not taken over is still its holder's. Keeps how far the sweep is; an empty cursor leaves it.
+    pub async fn renew_lease(
+        &self,
+        token: &LeaseToken,
+        ttl: Duration,
+        sweep_cursor: &str,
+        now: Timestamp,
+    ) -> Result<Timestamp> {
         let expires_at = after(now, ttl)?;
         let done = sqlx::query(
-            "UPDATE scans SET lease_expires_at = $3 \
+            "UPDATE scans SET lease_expires_at = $3, \
+             sweep_cursor = CASE WHEN $4 = '' THEN sweep_cursor ELSE $4 END \
              WHERE source_id = $1 AND fence = $2 AND lease_worker IS NOT NULL",
         )
         .bind(token.source.as_str())
         .bind(int(token.fence))
         .bind(expires_at.as_microsecond())
+        .bind(sweep_cursor)
         .execute(&self.pool)
         .await?;
         if done.rows_affected() == 0 { Err(token.lost()) } else { Ok(expires_at) }
@@ -146,9 +162,11 @@ impl Store {
     ) -> Result<Timestamp> {
         let mut tx = self.begin().await?;
         self.hold(&mut tx, token).await?;
-        let failures = if completion.error.is_some() { failures(&mut tx, token).await? + 1 } else { 0 };
-        let before = attention(&mut tx, &token.source).await?;
-        let attention = after_scan(before, failures, completion.error.as_ref(), now);
+        let (failures, marks) = before(&mut tx, token).await?;
+        let failures = if completion.error.is_some() { failures + 1 } else { 0 };
+        let marks = merged(marks, &completion.listed, completion.marks_from, now);
+        let attention = attention(&mut tx, &token.source).await?;
+        let attention = after_scan(attention, failures, completion.error.as_ref(), now);
         let reopened = if completion.error.is_none() {
             let limit = to_reopen(attention.as_ref(), now);
             self.reopen_unread(&mut tx, &token.source, limit, now).await?
@@ -165,7 +183,7 @@ impl Store {
             "UPDATE scans SET lease_worker = NULL, lease_expires_at = NULL, last_scan_at = $2, next_scan_at = $3, \
              failures = $4, next_sweep_at = COALESCE($5, next_sweep_at), sweep_cursor = $6, folders = $7, \
              objects = $8, list_requests = $9, outside = $10, outside_examples = $11, left_alone = $12, \
-             scan_error = $13, attention = $14 WHERE source_id = $1",
+             scan_error = $13, attention = $14, marks = $15 WHERE source_id = $1",
         )
         .bind(token.source.as_str())
         .bind(now.as_microsecond())
@@ -181,6 +199,7 @@ impl Store {
         .bind(int(completion.left_alone))
         .bind(completion.error.as_ref().map(to_json).transpose()?)
         .bind(attention.as_ref().map(to_json).transpose()?)
+        .bind(to_json(&marks)?)
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -202,13 +221,14 @@ impl Store {
     }
 }
 
-/// Scans in a row that have failed.
-async fn failures(tx: &mut Tx, token: &LeaseToken) -> Result<u32> {
-    let row = sqlx::query("SELECT failures FROM scans WHERE source_id = $1")
+/// Scans in a row that have failed, and the marks as they are.
+async fn before(tx: &mut Tx, token: &LeaseToken) -> Result<(u32, Vec<FolderMark>)> {
+    let row = sqlx::query("SELECT failures, marks FROM scans WHERE source_id = $1")
         .bind(token.source.as_str())
         .fetch_one(&mut **tx)
         .await?;
-    Columns(&row).small("failures")
+    let row = Columns(&row);
+    Ok((row.small("failures")?, row.json("marks")?))
 }
 
 /// When a source is due again whose scan failed.

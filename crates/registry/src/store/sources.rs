@@ -346,7 +346,7 @@ impl Store {
 
     /// Changes the settings of a source that the caller read at `revision`, but for its dataset and schema; with new static
     /// keys, where some are given. [`StoreError::Conflict`] where it changed since. A scan under way is refused from here
-    /// on; an active source is due at once.
+    /// on; an active source is due at once, and listed in full.
     pub async fn update_source(
         &self,
         account: &AccountId,
@@ -388,8 +388,8 @@ impl Store {
         }
         sqlx::query(
             "UPDATE scans SET next_scan_at = CASE WHEN next_scan_at IS NOT NULL THEN $2 END, fence = fence + 1, \
-             lease_worker = NULL, lease_expires_at = NULL, events_worker = NULL, events_expires_at = NULL \
-             WHERE source_id = $1",
+             lease_worker = NULL, lease_expires_at = NULL, events_worker = NULL, events_expires_at = NULL, \
+             marks = '[]' WHERE source_id = $1",
         )
         .bind(id.as_str())
         .bind(now.as_microsecond())

@@ -72,6 +72,8 @@ on_both! {
         an_expired_lease_is_taken_over_and_the_old_fence_refused
         a_renewed_lease_is_not_taken_over
         a_completed_scan_frees_the_source_until_it_is_due
+        a_renewal_keeps_how_far_the_sweep_is
+        marks_move_with_a_completion_and_go_with_new_settings
         pausing_ends_a_running_scan
     }
     objects {

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
-use registry::store::{LeaseToken, Problem, ScanCompletion, SourceState, Store, StoreError};
+use registry::store::{
+    FolderMark, LeaseToken, ListedFolder, Problem, ScanCompletion, SourceState, Store, StoreError,
+};
 
 use crate::fixture::{TTL, account, active, at, draft, lease, listed, scanning};
 
@@ -17,6 +19,7 @@ fn completion(next_scan: i64) -> ScanCompletion {
         sweep_cursor: String::new(),
         next_sweep_at: None,
         next_scan_at: at(next_scan),
+        ..ScanCompletion::default()
     }
 }
 
@@ -30,7 +33,7 @@ async fn assert_refused(store: &Store, token: &LeaseToken) {
     assert!(lost(store.record_objects(token, &[object], at(500)).await));
     assert!(lost(store.list_unpublished(token, 10, 10).await));
     assert!(lost(store.mark_published(token, &[], at(500)).await));
-    assert!(lost(store.renew_lease(token, TTL, at(500)).await));
+    assert!(lost(store.renew_lease(token, TTL, "", at(500)).await));
     assert!(lost(store.complete_scan(token, &completion(900), at(500)).await));
 }
 
@@ -88,7 +91,7 @@ pub(crate) async fn two_workers_never_hold_one_source(store: &Store) -> Result<(
 pub(crate) async fn an_expired_lease_is_taken_over_and_the_old_fence_refused(store: &Store) -> Result<()> {
     let (_, old) = scanning(store).await?;
     assert!(store.lease_due_scan("scanner-2", TTL, at(59)).await?.is_none());
-    assert_eq!(store.renew_lease(&old, TTL, at(0)).await?, at(60));
+    assert_eq!(store.renew_lease(&old, TTL, "", at(0)).await?, at(60));
 
     let new = lease(store, "scanner-2", at(60)).await?;
     assert_eq!(new.source, old.source);
@@ -104,7 +107,7 @@ pub(crate) async fn an_expired_lease_is_taken_over_and_the_old_fence_refused(sto
 pub(crate) async fn a_renewed_lease_is_not_taken_over(store: &Store) -> Result<()> {
     let (_, token) = scanning(store).await?;
     // Expired, but no one took it: what its holder did and does still counts.
-    assert_eq!(store.renew_lease(&token, TTL, at(70)).await?, at(130));
+    assert_eq!(store.renew_lease(&token, TTL, "", at(70)).await?, at(130));
     assert!(store.lease_due_scan("scanner-2", TTL, at(129)).await?.is_none());
     store.complete_scan(&token, &completion(900), at(130)).await?;
     Ok(())
@@ -142,6 +145,57 @@ pub(crate) async fn a_completed_scan_frees_the_source_until_it_is_due(store: &St
     store.complete_scan(&next.token, &completion(300), at(210)).await?;
     let next = store.lease_due_scan("scanner", TTL, at(300)).await?.context("due again")?;
     assert_eq!(next.next_sweep_at, Some(at(9000)), "a scan without a sweep leaves the sweep's time");
+    Ok(())
+}
+
+pub(crate) async fn a_renewal_keeps_how_far_the_sweep_is(store: &Store) -> Result<()> {
+    let (_, token) = scanning(store).await?;
+    store.renew_lease(&token, TTL, "2026-01-05", at(10)).await?;
+    store.renew_lease(&token, TTL, "", at(20)).await?;
+    // The scanner dies.
+    let successor = store.lease_due_scan("another", TTL, at(500)).await?.context("the lease ran out")?;
+    assert_eq!(successor.sweep_cursor, "2026-01-05");
+    assert!(lost(store.renew_lease(&token, TTL, "2026-01-06", at(501)).await));
+    store.complete_scan(&successor.token, &completion(600), at(510)).await?;
+    let next = store.lease_due_scan("another", TTL, at(600)).await?.context("due again")?;
+    assert_eq!(next.sweep_cursor, "", "the completion has the last word");
+    Ok(())
+}
+
+pub(crate) async fn marks_move_with_a_completion_and_go_with_new_settings(store: &Store) -> Result<()> {
+    let (acme, token) = scanning(store).await?;
+    let date = "2026-11-23".parse()?;
+    let folder = ListedFolder {
+        date,
+        in_full: true,
+        after: "exports/events/2026-11-23/\u{1F600} \"quoted\"\u{1}".to_owned(),
+        objects: 2_500,
+        out_of_order: 0,
+    };
+    let listed = ScanCompletion { listed: vec![folder.clone()], marks_from: date, ..completion(100) };
+    store.complete_scan(&token, &listed, at(10)).await?;
+    let next = store.lease_due_scan("scanner", TTL, at(100)).await?.context("due again")?;
+    let mark = FolderMark {
+        date: "2026-11-23".to_owned(),
+        after: folder.after.clone(),
+        objects: 2_500,
+        in_full_at: at(10).as_microsecond(),
+        out_of_order_at: None,
+    };
+    assert_eq!(next.marks, [mark.clone()]);
+
+    let moved = ListedFolder { in_full: false, after: "exports/events/2026-11-23/z".to_owned(), ..folder };
+    let moved = ScanCompletion { listed: vec![moved], marks_from: date, ..completion(200) };
+    assert!(lost(store.complete_scan(&token, &moved, at(110)).await));
+    let failed = ScanCompletion { marks_from: date, ..completion(200) };
+    store.complete_scan(&next.token, &failed, at(110)).await?;
+    let next = store.lease_due_scan("scanner", TTL, at(200)).await?.context("due again")?;
+    assert_eq!(next.marks, [mark], "who has lost the lease moves no mark, and what was not listed keeps it");
+
+    let source = store.get_source(&acme, &token.source).await?;
+    store.update_source(&acme, &source.id, source.revision, &source.settings, None, at(210)).await?;
+    let next = store.lease_due_scan("scanner", TTL, at(210)).await?.context("due at once")?;
+    assert_eq!(next.marks, [], "the path may be another");
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use crate::ScannerError;
 use crate::config::MAX_BATCH;
-use crate::discover::entry;
+use crate::folder::entry;
 use crate::retry::{self, Backoff};
 use crate::scan::Context;
 
