@@ -5,6 +5,8 @@
 //! every LIST takes `CORTEX_BENCH_LIST_MS` (0) more. The ledger is SQLite, or a database of its own on the server that
 //! `CORTEX_TEST_POSTGRES` names.
 
+#![allow(clippy::print_stdout, reason = "its figures are its output")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

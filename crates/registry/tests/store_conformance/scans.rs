@@ -182,7 +182,7 @@ pub(crate) async fn marks_move_with_a_completion_and_go_with_new_settings(store:
         in_full_at: at(10).as_microsecond(),
         out_of_order_at: None,
     };
-    assert_eq!(next.marks, [mark.clone()]);
+    assert_eq!(next.marks, std::slice::from_ref(&mark));
 
     let moved = ListedFolder { in_full: false, after: "exports/events/2026-11-23/z".to_owned(), ..folder };
     let moved = ScanCompletion { listed: vec![moved], marks_from: date, ..completion(200) };
