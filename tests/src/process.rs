@@ -48,6 +48,11 @@ impl Process {
         Ok(Self { name: name.to_owned(), log, child })
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: no chance to clean up.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;

@@ -1,6 +1,7 @@
-//! The project's own chores, so that a fresh machine needs one command: `cargo xtask test`, `fuzz`, `chaos`, `services`,
-//! `lint`, `setup`.
+//! The project's own chores, so that a fresh machine needs one command: `cargo xtask test`, `fuzz`, `chaos`, `bench`,
+//! `services`, `lint`, `setup`.
 
+mod bench;
 mod fuzz;
 mod needs;
 
@@ -48,6 +49,12 @@ enum Chore {
         #[arg(long)]
         json: bool,
     },
+    /// Measures decoding, the whole system and discovery, and writes `docs/benchmarks.md` anew.
+    Bench {
+        /// Print one JSON object instead.
+        #[arg(long)]
+        json: bool,
+    },
     /// Starts the servers and keeps them up for work by hand, until Ctrl-C.
     Services,
     /// Formatting, clippy and the contracts.
@@ -61,6 +68,7 @@ fn main() -> ExitCode {
         Chore::Test { arguments } => test(&arguments),
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
         Chore::Chaos { minutes, seed, json } => chaos(minutes, seed, json),
+        Chore::Bench { json } => bench::bench(json),
         Chore::Services => keep_services(),
         Chore::Lint => lint(),
         Chore::Setup => needs::install(),
