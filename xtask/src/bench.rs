@@ -16,7 +16,7 @@ const PLOTS: &str = "docs/benchmarks";
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
 /// Benchmarks of the whole system: each prints one JSON object.
-const SYSTEM: [&str; 2] = ["whole", "discovery"];
+const SYSTEM: [&str; 3] = ["whole", "discovery", "scheduling"];
 
 /// Runs all of them; the page is left alone where `as_json`.
 pub(crate) fn bench(as_json: bool) -> Result<()> {
@@ -138,6 +138,11 @@ fn flatten(path: &str, value: &Value, figures: &mut Vec<(String, String)>) {
             let number = number.as_f64().unwrap_or_default();
             let shown = if number >= 100.0 { thousands(number) } else { format!("{number:.3}") };
             figures.push((path.to_owned(), shown));
+        }
+        Value::Array(cases) => {
+            for (at, case) in cases.iter().enumerate() {
+                flatten(&format!("{path} {}", at + 1), case, figures);
+            }
         }
         other => figures.push((path.to_owned(), other.to_string())),
     }
