@@ -87,7 +87,8 @@ impl Pipe {
         let stored = stored_checkpoint(lane);
         hand.ahead.claimed = None;
         for next in &mut hand.ahead.messages {
-            next.received = None;
+            // Asked for by what the source was.
+            (next.received, next.object) = (None, None);
         }
         if hand.ahead.messages.len() < 2 {
             return;
