@@ -173,10 +173,11 @@ impl Store {
         } else {
             0
         };
-        let next_scan_at = match (failures, reopened) {
-            (0, 0) => completion.next_scan_at,
-            // What was opened again is to be published at once.
-            (0, _) => completion.next_scan_at.min(later(now, SOON)),
+        // What was opened again is to be published at once, and so is what an event has told of since the scan looked last.
+        let waits = reopened > 0 || waits(&mut tx, &token.source).await?;
+        let next_scan_at = match failures {
+            0 if waits => completion.next_scan_at.min(later(now, SOON)),
+            0 => completion.next_scan_at,
             _ => retry_at(completion.next_scan_at, failures, now),
         };
         sqlx::query(
@@ -229,6 +230,16 @@ async fn before(tx: &mut Tx, token: &LeaseToken) -> Result<(u32, Vec<FolderMark>
         .await?;
     let row = Columns(&row);
     Ok((row.small("failures")?, row.json("marks")?))
+}
+
+/// True where generations of the source are still to be published. Under the scan's lock nothing is added to them.
+async fn waits(tx: &mut Tx, source: &SourceId) -> Result<bool> {
+    let one =
+        sqlx::query("SELECT file_id FROM generations WHERE source_id = $1 AND state = 'discovered' LIMIT 1")
+            .bind(source.as_str())
+            .fetch_optional(&mut **tx)
+            .await?;
+    Ok(one.is_some())
 }
 
 /// When a source is due again whose scan failed.

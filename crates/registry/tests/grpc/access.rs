@@ -70,6 +70,7 @@ const CALLS: &[(&str, Whose)] = &[
     ("MarkPublished", Workers),
     ("CompleteScan", Workers),
     ("ClaimFiles", Workers),
+    ("ReleaseClaims", Workers),
     ("IssueCredentials", Workers),
     ("ListDeletedSubjects", Workers),
     ("LeaseEventQueues", Workers),

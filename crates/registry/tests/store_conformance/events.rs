@@ -43,6 +43,21 @@ pub(crate) async fn an_event_queue_is_lent_to_one_scanner(store: &Store) -> Resu
     Ok(())
 }
 
+pub(crate) async fn an_event_that_comes_while_a_scan_ends_makes_its_source_due_again(
+    store: &Store,
+) -> Result<()> {
+    let acme = account(store, "acme").await?;
+    let source = with_queue(store, OverwritePolicy::Replace).await?;
+    let token = lease(store, "scanner", at(0)).await?;
+    // The scan has looked for what is to be published, and is about to end.
+    let told = [listed("2026-11-23", "a.csv", "e1")];
+    assert_eq!(store.record_events(&source.id, &told, None, at(1)).await?, 1);
+    let completion = ScanCompletion { next_scan_at: at(9000), ..ScanCompletion::default() };
+    assert_eq!(store.complete_scan(&token, &completion, at(2)).await?, at(3));
+    assert_eq!(store.next_due().await?, Some(at(3)));
+    Ok(())
+}
+
 pub(crate) async fn an_event_opens_a_generation_and_makes_its_source_due(store: &Store) -> Result<()> {
     let acme = account(store, "acme").await?;
     let source = with_queue(store, OverwritePolicy::Replace).await?;

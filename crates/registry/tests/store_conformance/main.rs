@@ -121,6 +121,7 @@ on_both! {
     events {
         an_event_queue_is_lent_to_one_scanner
         an_event_opens_a_generation_and_makes_its_source_due
+        an_event_that_comes_while_a_scan_ends_makes_its_source_due_again
         an_overwrite_does_what_its_policy_says
     }
     files {
