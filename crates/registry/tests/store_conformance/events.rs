@@ -46,7 +46,7 @@ pub(crate) async fn an_event_queue_is_lent_to_one_scanner(store: &Store) -> Resu
 pub(crate) async fn an_event_that_comes_while_a_scan_ends_makes_its_source_due_again(
     store: &Store,
 ) -> Result<()> {
-    let acme = account(store, "acme").await?;
+    account(store, "acme").await?;
     let source = with_queue(store, OverwritePolicy::Replace).await?;
     let token = lease(store, "scanner", at(0)).await?;
     // The scan has looked for what is to be published, and is about to end.
