@@ -9,11 +9,14 @@ pub(crate) const PROPERTIES: u32 = 15;
 const ENTRY: u8 = (PROPERTIES << 3 | 2) as u8;
 /// The value's field in an entry.
 const VALUE: u8 = 2 << 3 | 2;
+// The kinds of a `cortex.records.v1.Value`.
 const STRING: u8 = 1 << 3 | 2;
 const INTEGER: u8 = 2 << 3;
 const NUMBER: u8 = 3 << 3 | 1;
 const BOOLEAN: u8 = 4 << 3;
 const TIMESTAMP: u32 = 5;
+const STRING_LIST: u8 = 6 << 3 | 2;
+const JSON: u8 = 7 << 3 | 2;
 /// Names of up to some 25 bytes have a head.
 const HEAD: usize = 32;
 /// Lengths below it are one byte.
@@ -45,8 +48,7 @@ impl PropertyName {
         Self { key, head, head_len }
     }
 
-    /// Appends the entry of a value of any type; where that is not scalar, by way of `scratch`, since its length stands
-    /// before it.
+    /// Appends the entry of a value of any type; of a list by way of `scratch`, since its length stands before it.
     pub(crate) fn write(&self, typed: &Typed<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
         match typed {
             Typed::String(text) => self.string(text, out),
@@ -54,26 +56,34 @@ impl PropertyName {
             Typed::Number(value) => self.number(*value, out),
             Typed::Boolean(value) => self.boolean(*value, out),
             Typed::Timestamp(at, _) => self.timestamp(*at, out),
-            Typed::StringList(_) | Typed::Json(_) => {
+            Typed::StringList(parts) => {
                 scratch.clear();
-                typed.write(scratch);
-                self.begin(scratch.len(), out);
-                out.extend_from_slice(scratch);
+                for part in parts.iter() {
+                    wire::bytes(1, part.as_bytes(), scratch);
+                }
+                self.bytes(STRING_LIST, scratch, out);
             }
+            Typed::Json(text) => self.bytes(JSON, text.as_bytes(), out),
         }
     }
 
     #[inline]
     pub(crate) fn string(&self, text: &str, out: &mut Vec<u8>) {
-        let len = text.len();
+        self.bytes(STRING, text.as_bytes(), out);
+    }
+
+    /// A kind of value that has a length of its own.
+    #[inline]
+    fn bytes(&self, tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
+        let len = bytes.len();
         self.begin(1 + varint_len(len) + len, out);
         if len < ONE_BYTE {
-            out.extend_from_slice(&[STRING, len as u8]);
+            out.extend_from_slice(&[tag, len as u8]);
         } else {
-            out.push(STRING);
+            out.push(tag);
             wire::varint(len as u64, out);
         }
-        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(bytes);
     }
 
     #[inline]

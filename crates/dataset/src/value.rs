@@ -7,7 +7,6 @@ use format::JsonValue;
 use crate::list::{self, ListFault};
 use crate::schema::ColumnType;
 use crate::timestamp::{Instant, TimestampFault, TimestampReader, UnixUnit};
-use crate::wire;
 
 /// A value as it stands in the file.
 #[derive(Debug, Clone, Copy)]
@@ -197,27 +196,6 @@ fn boolean_word(text: &str) -> Option<bool> {
         Some(false)
     } else {
         None
-    }
-}
-
-impl Typed<'_> {
-    /// Appends it as a `cortex.records.v1.Value`.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::String(text) => wire::bytes(1, text.as_bytes(), out),
-            Self::Integer(value) => wire::signed(2, *value, out),
-            Self::Number(value) => wire::fixed64(3, value.to_bits(), out),
-            Self::Boolean(value) => wire::unsigned(4, u64::from(*value), out),
-            Self::Timestamp(at, _) => wire::timestamp(5, *at, out),
-            Self::StringList(parts) => {
-                let mut list = Vec::new();
-                for part in parts.iter() {
-                    wire::bytes(1, part.as_bytes(), &mut list);
-                }
-                wire::bytes(6, &list, out);
-            }
-            Self::Json(text) => wire::bytes(7, text.as_bytes(), out),
-        }
     }
 }
 

@@ -43,12 +43,6 @@ pub(crate) fn unsigned(field: u32, value: u64, out: &mut Vec<u8>) {
     varint(value, out);
 }
 
-/// A `sint64`.
-pub(crate) fn signed(field: u32, value: i64, out: &mut Vec<u8>) {
-    tag(field, VARINT, out);
-    varint(zigzag(value), out);
-}
-
 /// How a `sint64` is written: small numbers of either sign are short.
 #[inline]
 pub(crate) fn zigzag(value: i64) -> u64 {

@@ -17,6 +17,25 @@ fn lines_hold_one_object_each() {
 }
 
 #[test]
+fn a_name_that_stands_twice_is_found_whatever_the_rows_before_had() {
+    // The second row is given up in its middle, and leaves its name where the first had another.
+    assert_eq!(
+        lines(
+            b"{\"a\":1,\"b\":2}\n{\"b\":1,\n{\"b\":1,\"b\":2}\n{\"a\":1,\"b\":2}\n{\"a\":1,\"a\":2}",
+            "x.jsonl"
+        ),
+        [
+            "named",
+            r#"1@0 a=Number("1") b=Number("2")"#,
+            r#"2@14 malformed_row: {"b":1,"#,
+            r#"3@22 malformed_row: {"b":1,"b":2}"#,
+            r#"4@36 a=Number("1") b=Number("2")"#,
+            r#"5@50 malformed_row: {"a":1,"a":2}"#,
+        ]
+    );
+}
+
+#[test]
 fn a_bad_line_costs_that_line() {
     assert_eq!(
         lines(
