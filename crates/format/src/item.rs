@@ -42,6 +42,13 @@ pub struct Limits {
     pub expansion_floor: u64,
 }
 
+impl Limits {
+    /// How many bytes behind a row's last one may have a say in how the row is read: the row may have been longer.
+    pub fn bytes_ahead(&self) -> usize {
+        self.row_bytes.saturating_add(2)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

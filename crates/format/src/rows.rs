@@ -183,6 +183,43 @@ impl Rows {
         }))
     }
 
+    /// True where the object may be read in parts that begin behind any of its rows, each by a reader of its own, without
+    /// what stands before: delimited rows and JSON lines, uncompressed, in UTF-8. Each part has the object's start besides,
+    /// for its columns.
+    pub fn is_splittable(&self) -> bool {
+        let in_order = match &self.decoder {
+            None => false,
+            Some(Decoder::Delimited(_)) => true,
+            Some(Decoder::Json(json)) => json.is_lines(),
+        };
+        in_order && self.compression() == Compression::None && !self.buffer.is_utf16()
+    }
+
+    /// Goes behind the next row without reading its values, by the same rules by which [`Rows::next`] ends it; false at the
+    /// end. For what [is splittable](Rows::is_splittable).
+    ///
+    /// # Errors
+    ///
+    /// As [`Rows::next`].
+    pub fn skip_row(&mut self) -> Result<bool, ReadError> {
+        let skipped = match &mut self.decoder {
+            None => return Ok(false),
+            Some(Decoder::Delimited(delimited)) => {
+                delimited.advance(&mut self.buffer).map(|step| !matches!(step, Step::End))
+            }
+            Some(Decoder::Json(json)) => json.skip_line(&mut self.buffer),
+        };
+        match skipped {
+            Ok(true) => self.row += 1,
+            Ok(false) => self.decoder = None,
+            Err(error) => {
+                self.decoder = None;
+                return Err(self.told(error));
+            }
+        }
+        Ok(self.decoder.is_some())
+    }
+
     /// Behind the last item: what [`Rows::open_at`] needs to go on with the next one.
     pub fn place(&self) -> Place {
         Place { position: self.buffer.position(), row: self.row }

@@ -8,7 +8,7 @@ mod common;
 use std::io::Cursor;
 
 use common::{Chunked, Encoding, Kind, all_items, bzip2, gzip, items_from, open, sample, zip, zstd};
-use format::{Limits, Place};
+use format::{Limits, Place, Rows};
 use proptest::prelude::*;
 
 /// A file of the properties: its bytes, its name, and what it holds once decompressed, but for a zip.
@@ -138,6 +138,49 @@ proptest! {
             let Some(place) = item.place() else { continue };
             let object = Box::new(Chunked::new(bytes.clone(), sizes.clone()));
             prop_assert_eq!(rest(&items_from(object, &name, &limits, place)), rest(&at_once[index + 1..]), "behind item {} at {:?}", index, place);
+        }
+    }
+
+    #[test]
+    fn rows_are_skipped_as_they_are_read(File { bytes, name, .. } in files(), at in 0_usize..4000, with in any::<u8>(), damaged in any::<bool>(), sizes in prop::collection::vec(1_usize..40, 1..8)) {
+        let mut bytes = bytes;
+        if damaged {
+            let at = at % bytes.len();
+            bytes[at] = with;
+        }
+        let limits = Limits { row_bytes: 200, ..Limits::default() };
+        let object = Box::new(Chunked::new(bytes.clone(), sizes));
+        let Ok(mut rows) = Rows::open(object, &name, limits.clone()) else { return Ok(()) };
+        if rows.is_splittable() {
+            let mut skipped = Vec::new();
+            while let Ok(true) = rows.skip_row() {
+                skipped.push(rows.place());
+            }
+            let read = all_items(Box::new(Cursor::new(bytes)), &name, &limits);
+            let read: Vec<_> = read.iter().filter(|item| !item.is_columns()).filter_map(|item| item.place()).collect();
+            prop_assert_eq!(skipped, read);
+        }
+    }
+
+    #[test]
+    fn a_range_reads_the_same_of_an_object_that_ends_a_row_behind_it(rows in prop::collection::vec(prop::collection::vec(prop_oneof!["[a-z]{0,6}", Just("a\nb".to_owned()), Just("5\" pipe".to_owned())], 3), 1..12), kind in prop::sample::select(Kind::ALL.to_vec()), dirty in any::<bool>(), at in 4096_usize..9000, with in prop::sample::select(vec![b'"', b'\n', b',', b'{', b'\xff'])) {
+        let many: Vec<_> = rows.iter().cycle().take(600).cloned().collect();
+        let (mut bytes, name) = sample(kind, &many, dirty);
+        let at = at.min(bytes.len() - 1);
+        bytes[at] = with;
+        let limits = Limits { row_bytes: 200, ..Limits::default() };
+        let Ok(rows) = Rows::open(Box::new(Cursor::new(bytes.clone())), &name, limits.clone()) else { return Ok(()) };
+        if rows.is_splittable() {
+            let whole = all_items(Box::new(Cursor::new(bytes.clone())), &name, &limits);
+            let places: Vec<_> = whole.iter().filter_map(common::Seen::place).collect();
+            for pair in places.chunks(40).map(|some| [some[0], some[some.len() - 1]]) {
+                let [begins, ends] = pair.map(|place| place.position);
+                // What opening looks at is the same for every range.
+                let bound = (ends as usize + limits.bytes_ahead()).max(4096).min(bytes.len());
+                let object = Box::new(Cursor::new(bytes[..bound].to_vec()));
+                let within = |items: &[common::Seen]| items.iter().filter(|item| !item.is_columns() && item.place().is_some_and(|place| (begins + 1..=ends).contains(&place.position))).cloned().collect::<Vec<_>>();
+                prop_assert_eq!(within(&items_from(object, &name, &limits, pair[0])), within(&whole), "{} to {}", begins, ends);
+            }
         }
     }
 

@@ -50,6 +50,7 @@ mod tests {
             row_number: u64::MAX,
             totals: Some(totals),
             withheld: true,
+            range: u32::MAX,
         };
         let bytes = encode(&checkpoint).unwrap();
         assert_eq!(decode(&bytes).unwrap(), Some(checkpoint));

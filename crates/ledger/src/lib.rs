@@ -8,6 +8,7 @@ pub mod generation;
 pub mod outcome;
 pub mod progress;
 pub mod resume;
+pub mod split;
 pub mod tolerance;
 
 mod file_id;

@@ -50,6 +50,26 @@ impl Json {
         self.flattener.values()
     }
 
+    /// True where each line is a row.
+    pub(crate) fn is_lines(&self) -> bool {
+        self.layout == Layout::Lines
+    }
+
+    /// Goes behind the next line that has something on it; false where there is none.
+    pub(crate) fn skip_line(&mut self, buffer: &mut Buffer) -> Result<bool, ReadError> {
+        if !buffer.skip(is_blank)? {
+            return Ok(false);
+        }
+        match find_line_end(buffer, self.row_bytes)? {
+            None => buffer.keep_line()?,
+            Some(line) => {
+                let line_end = buffer.line_end_len(line)?;
+                buffer.consume(line + line_end);
+            }
+        }
+        Ok(true)
+    }
+
     pub(crate) fn advance(&mut self, buffer: &mut Buffer) -> Result<Step, ReadError> {
         match self.layout {
             Layout::Lines => self.advance_line(buffer),
