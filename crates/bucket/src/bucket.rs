@@ -21,7 +21,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use jiff::Timestamp;
 
 use crate::credentials::Session;
-use crate::{BucketError, Location, ObjectReader, Place};
+use crate::{BucketError, Location, ObjectReader, ParallelReader, Place};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until the first byte of an answer.
@@ -85,6 +85,18 @@ impl Bucket {
         runtime: tokio::runtime::Handle,
     ) -> ObjectReader {
         ObjectReader::new(self.clone(), key, etag, size, runtime)
+    }
+
+    /// A reader of an object of this size, like [`Bucket::reader`], that has `connections` requests under way at once.
+    pub fn parallel_reader(
+        &self,
+        key: &str,
+        etag: &str,
+        size: u64,
+        connections: usize,
+        runtime: tokio::runtime::Handle,
+    ) -> ParallelReader {
+        ParallelReader::new(self.clone(), key, etag, size, connections, runtime)
     }
 
     pub(crate) fn place(&self, key: &str) -> Place {

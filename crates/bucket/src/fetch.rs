@@ -30,13 +30,15 @@ pub(crate) enum Part {
     },
 }
 
-/// One object from a position to its end.
+/// One object from a position to its end, or to a byte before.
 pub(crate) struct Fetch {
     pub(crate) bucket: Bucket,
     pub(crate) key: String,
     pub(crate) etag: String,
     /// Of the whole object, where known.
     pub(crate) size: Option<u64>,
+    /// The byte before which it stops, where that is not the object's end.
+    pub(crate) end: Option<u64>,
     /// Failures in a row, without a byte between them, after which it gives up.
     pub(crate) tries: u32,
     /// The next byte that the reader lacks.
@@ -85,9 +87,9 @@ impl Fetch {
         }
     }
 
-    /// One request; gives the object's size once its last byte is handed over.
+    /// One request; gives the object's size once the last byte is handed over.
     async fn transfer(&mut self, parts: &Parts) -> Result<u64, Stop> {
-        if let Some(size) = self.size.filter(|size| self.position >= *size) {
+        if let Some(size) = self.size.filter(|size| self.position >= self.end_of(*size)) {
             return self.verified(size);
         }
         let Some(answer) = self.request().await? else {
@@ -101,15 +103,21 @@ impl Fetch {
         };
         let size = self.check(&answer)?;
         self.size = Some(size);
-        if self.position == 0 {
+        if self.position == 0 && self.end.is_none() {
             self.checksum = Checksum::of(&answer);
         }
-        self.hand_over(answer.body, parts).await?;
-        if self.position < size {
-            let short = size - self.position;
+        let end = self.end_of(size);
+        self.hand_over(answer.body, end, parts).await?;
+        if self.position < end {
+            let short = end - self.position;
             return Err(self.broken(format!("the answer ended {short} bytes too early")).into());
         }
         self.verified(size)
+    }
+
+    /// Where to stop in an object of this size.
+    fn end_of(&self, size: u64) -> u64 {
+        self.end.map_or(size, |end| end.min(size))
     }
 
     /// The size, where what came is what is stored.
@@ -126,7 +134,10 @@ impl Fetch {
     /// None where the object ends at or before the position.
     async fn request(&self) -> Result<Option<GetObjectOutput>, BucketError> {
         // Empty objects have no satisfiable range.
-        let range = (self.position > 0).then(|| format!("bytes={}-", self.position));
+        let range = match self.end {
+            Some(end) => Some(format!("bytes={}-{}", self.position, end.saturating_sub(1))),
+            None => (self.position > 0).then(|| format!("bytes={}-", self.position)),
+        };
         let bucket = &self.bucket;
         let answer = bucket
             .call(&self.key, "s3:GetObject", || async {
@@ -189,12 +200,16 @@ impl Fetch {
         }
     }
 
-    /// Passes the body on in chunks. What came before a failure is passed on, too.
-    async fn hand_over(&mut self, mut body: ByteStream, parts: &Parts) -> Result<(), Stop> {
+    /// Passes the body on in chunks, up to the byte `end`. What came before a failure is passed on, too.
+    async fn hand_over(&mut self, mut body: ByteStream, end: u64, parts: &Parts) -> Result<(), Stop> {
         let mut chunk = BytesMut::with_capacity(CHUNK);
+        // A store that does not obey ranges sends more than was asked for.
+        let mut wanted = end.saturating_sub(self.position);
         loop {
             let failure = match tokio::time::timeout(SILENCE, body.next()).await {
                 Ok(Some(Ok(mut bytes))) => {
+                    bytes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+                    wanted -= bytes.len() as u64;
                     while !bytes.is_empty() {
                         let n = bytes.len().min(CHUNK - chunk.len());
                         chunk.extend_from_slice(&bytes.split_to(n));
@@ -203,7 +218,10 @@ impl Fetch {
                             self.send(full, parts).await?;
                         }
                     }
-                    continue;
+                    if wanted > 0 {
+                        continue;
+                    }
+                    None
                 }
                 Ok(None) => None,
                 Ok(Some(Err(err))) => Some(self.broken(causes(&err))),

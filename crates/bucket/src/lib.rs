@@ -9,6 +9,7 @@ mod fetch;
 mod identity;
 mod listing;
 mod location;
+mod parallel;
 mod probe;
 mod reader;
 
@@ -19,5 +20,6 @@ pub use events::{EventObject, EventQueue, Events, EventsError, Received};
 pub use identity::Identity;
 pub use listing::{FolderPages, Folders, ListedObject};
 pub use location::Location;
+pub use parallel::ParallelReader;
 pub use probe::DatedFolders;
 pub use reader::ObjectReader;

@@ -30,6 +30,7 @@ pub struct ObjectReader {
     key: String,
     etag: String,
     size: Option<u64>,
+    end: Option<u64>,
     tries: u32,
     runtime: Handle,
     /// Where the next byte is read.
@@ -60,6 +61,7 @@ impl ObjectReader {
             key: key.to_owned(),
             etag: etag.trim_matches('"').to_owned(),
             size,
+            end: None,
             tries: 8,
             runtime,
             position: 0,
@@ -73,6 +75,13 @@ impl ObjectReader {
     /// between grow from 0.1 to 10 seconds.
     pub fn with_tries(mut self, tries: u32) -> Self {
         self.tries = tries.max(1);
+        self
+    }
+
+    /// Has reading end before the byte `end`, as if the object ended there; [`ObjectReader::size`] is still the object's. No
+    /// checksum is then checked, as S3 has one of the whole object only.
+    pub fn until(mut self, end: u64) -> Self {
+        self.end = Some(end);
         self
     }
 
@@ -118,6 +127,7 @@ impl ObjectReader {
                 key: self.key.clone(),
                 etag: self.etag.clone(),
                 size: self.size,
+                end: self.end,
                 tries: self.tries,
                 position: self.position,
                 checksum: None,
@@ -138,6 +148,9 @@ impl Read for ObjectReader {
                 buf[..n].copy_from_slice(&bytes[..n]);
                 self.position += n as u64;
                 return Ok(n);
+            }
+            if self.end.is_some_and(|end| self.position >= end) {
+                return Ok(0);
             }
             // A stream that has come here has its word on the whole still to give.
             let has_word = self.stream.is_some() && self.chunk_end() == self.position;

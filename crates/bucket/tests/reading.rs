@@ -228,3 +228,54 @@ async fn a_reader_that_waits_makes_s3_wait() {
     // 2 MiB in the channel; the rest lies in the buffers of sockets.
     assert!(brought < 24 << 20, "{brought} bytes for a reader that took one chunk");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_ends_where_it_is_told_to_and_asks_for_no_more() {
+    let world = World::start().await;
+    let content = numbered(20 << 20);
+    world.put(KEY, &content);
+    let network = Network::to(&world.endpoint).await;
+    let bucket = world.bucket_over(&network);
+    let object = only_object(&bucket).await;
+    for (from, end) in [(0, 700_000), (3_000_000, 3_700_000), (20_000_000, 30_000_000), (5, 5), (9, 7)] {
+        let mut reader = reader(&bucket, &object).until(end);
+        reader.seek(SeekFrom::Start(from)).unwrap();
+        let wanted = content.get(from as usize..content.len().min(end as usize)).unwrap_or_default();
+        assert!(read_all(reader).await.unwrap() == wanted, "{from} to {end}");
+    }
+    assert!(network.brought() < 4 << 20, "{} bytes", network.brought());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parallel_reader_gives_the_bytes_in_order_over_connections_that_break() {
+    let world = World::start().await;
+    let content = numbered((11 << 20) + 1);
+    world.put(KEY, &content);
+    let network = Network::to(&world.endpoint).await;
+    let bucket = world.bucket_over(&network);
+    let object = only_object(&bucket).await;
+    for (connections, from) in [(1, 0), (3, 0), (16, 0), (4, 3_000_000), (4, content.len())] {
+        network.cut_after(5 << 20);
+        let size = object.size;
+        let mut reader =
+            bucket.parallel_reader(&object.key, &object.etag, size, connections, Handle::current());
+        let wanted = content[from..].to_vec();
+        on_thread(move || {
+            let mut head = [0; 10];
+            reader.read_exact(&mut head).unwrap();
+            reader.seek(SeekFrom::Start(from as u64)).unwrap();
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).unwrap();
+            assert!(bytes == wanted, "{connections} connections from {from}");
+        })
+        .await;
+    }
+    assert!(network.cuts() > 0);
+    world.put(KEY, numbered(11 << 20));
+    let mut reader = bucket.parallel_reader(&object.key, &object.etag, object.size, 4, Handle::current());
+    let read = on_thread(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    assert_eq!(code(read.await), "object_changed");
+}

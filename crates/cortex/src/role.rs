@@ -213,6 +213,11 @@ pub(crate) fn parser_config(settings: &Settings) -> parser::Config {
         time: Duration::from_millis(settings.chunk_ms),
     };
     config.stall_limit = Duration::from_millis(settings.stall_limit_ms);
+    config.split.over = match settings.split_over_bytes {
+        0 => u64::MAX,
+        bytes => bytes,
+    };
+    config.split.range_bytes = settings.range_bytes;
     config.limits = limits(settings);
     config
 }

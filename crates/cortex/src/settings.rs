@@ -140,6 +140,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("chunk_rows", Kind::Number),
     ("chunk_bytes", Kind::Number),
     ("chunk_ms", Kind::Number),
+    ("split_over_bytes", Kind::Number),
+    ("range_bytes", Kind::Number),
     ("max_row_bytes", Kind::Number),
     ("max_columns", Kind::Number),
     ("max_list_parts", Kind::Number),
@@ -287,6 +289,12 @@ pub(crate) struct Settings {
     /// Time a transaction may stay open.
     #[serde(default = "default_chunk_ms")]
     pub chunk_ms: u64,
+    /// Larger uncompressed CSV, TSV and JSON-lines objects are read in ranges, by as many workers as there are; none where 0.
+    #[serde(default = "default_split_over")]
+    pub split_over_bytes: u64,
+    /// The most bytes of a range; 8 MiB and four times the longest row at least.
+    #[serde(default = "default_range_bytes")]
+    pub range_bytes: u64,
     /// Bytes of one row, as it stands in the file.
     #[serde(default = "default_row_bytes")]
     pub max_row_bytes: usize,
@@ -407,6 +415,12 @@ fn default_stuck_after() -> u64 {
 }
 fn default_stall_limit() -> u64 {
     600_000
+}
+fn default_split_over() -> u64 {
+    parser::Split::default().over
+}
+fn default_range_bytes() -> u64 {
+    parser::Split::default().range_bytes
 }
 fn default_row_bytes() -> usize {
     format::Limits::default().row_bytes

@@ -56,7 +56,10 @@ impl Ahead {
 
 fn size(incoming: &Incoming) -> u64 {
     // One that is no such message is skipped, which takes no time.
-    ObjectFound::decode(incoming.value.as_slice()).map_or(0, |object| object.size)
+    ObjectFound::decode(incoming.value.as_slice()).map_or(0, |object| match object.range {
+        Some(range) => range.ends.saturating_sub(range.begins),
+        None => object.size,
+    })
 }
 
 impl Pipe {

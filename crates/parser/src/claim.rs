@@ -90,6 +90,7 @@ fn claim(object: &ObjectFound, topic: &str, incoming: &Incoming, attempt: &str) 
         attempt: attempt.to_owned(),
         chunk: 0,
         alone: false,
+        range: object.range.map_or(0, |range| range.number),
     }
 }
 

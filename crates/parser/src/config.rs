@@ -19,6 +19,24 @@ impl Default for ChunkLimits {
     }
 }
 
+/// Which objects are read in ranges by several workers: uncompressed CSV, TSV and JSON lines.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// Objects of more bytes.
+    pub over: u64,
+    /// The most bytes of a range, up to the end of a row. Raised to 8 MiB and to four times the longest row, so that what is
+    /// read twice stays small beside it.
+    pub range_bytes: u64,
+    /// Connections over which an object is read when it is cut; each holds 2 MiB.
+    pub connections: usize,
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Self { over: 256 << 20, range_bytes: 64 << 20, connections: 16 }
+    }
+}
+
 /// What a record and its subject may have together, of a message of so many bytes: it has headers and the account besides.
 pub fn most_bytes(of_message: usize) -> usize {
     of_message.saturating_sub(1024)
@@ -33,6 +51,8 @@ pub struct Config {
     pub group: String,
     /// When a chunk ends.
     pub chunk: ChunkLimits,
+    /// Which objects are read in ranges.
+    pub split: Split,
     /// Limits on what a file may hold.
     pub limits: format::Limits,
     /// Makes a file's span part of the trace that its message names (W3C trace context).
@@ -52,6 +72,7 @@ impl Config {
             worker_id: worker_id.into(),
             group: "cortex-parsers".into(),
             chunk: ChunkLimits::default(),
+            split: Split::default(),
             limits: format::Limits::default(),
             continue_trace: |_, _| {},
             attempts: 10,

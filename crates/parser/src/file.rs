@@ -11,7 +11,7 @@ use format::{BadRow, Item, Place, Row};
 use prost::{Message, Name};
 use queue::{Lane, Outgoing};
 use records::queue::{
-    Checkpoint, Counters, FileError, FileProgress, FileWarning, Outcome, RefusedRow, SampleRow,
+    Checkpoint, Counters, FileError, FileProgress, FileWarning, ObjectFound, Outcome, RefusedRow, SampleRow,
 };
 use records::topic::{
     CONTENT_TYPE_PROTOBUF, HEADER_CONTENT_TYPE, HEADER_MESSAGE, HEADER_TRACEPARENT, REJECTED_ROWS,
@@ -81,8 +81,11 @@ impl FileRun {
         let mut key = claimed.object.account_id.clone().into_bytes();
         key.push(b'/');
         let kind = schema.dataset();
+        let is_inner = claimed.object.range.is_some_and(|range| range.begins > 0);
         let checker = match checkpoint {
-            None => FileChecker::new(schema.clone(), facts),
+            None if !is_inner => FileChecker::new(schema.clone(), facts),
+            // What is odd in the header is told by the first range.
+            None => FileChecker::resume(schema.clone(), facts, Counters::default()),
             Some(at) => FileChecker::resume(schema.clone(), facts, at.totals.clone().unwrap_or_default()),
         };
         Self {
@@ -162,9 +165,17 @@ impl FileRun {
         self.chunk > 0
     }
 
-    /// The last byte has been read.
+    /// The last byte, or that of the range, has been read.
     pub(crate) fn finish(&mut self) {
-        self.checker.finish();
+        if self.is_last() {
+            self.checker.finish();
+        }
+    }
+
+    /// True where the end of what is read is the object's.
+    fn is_last(&self) -> bool {
+        let object = &self.claimed.object;
+        object.range.is_none_or(|range| range.ends >= object.size)
     }
 
     /// Counts so far, of what is published.
@@ -189,15 +200,11 @@ impl FileRun {
         ended: Option<(Outcome, Option<FileError>)>,
     ) -> queue::Result<u32> {
         self.chunk += 1;
-        let columns = if ended.is_some() { self.checker.columns().to_vec() } else { Vec::new() };
+        let columns =
+            if ended.is_some() && self.is_last() { self.checker.columns().to_vec() } else { Vec::new() };
         let object = &self.claimed.object;
         let (outcome, error) = ended.unwrap_or((Outcome::Unspecified, None));
         let progress = FileProgress {
-            account_id: object.account_id.clone(),
-            source_id: object.source_id.clone(),
-            file_id: object.file_id.clone(),
-            generation: object.generation,
-            object_key: object.object_key.clone(),
             chunk: self.chunk,
             totals: Some(self.totals()),
             position: reached.position,
@@ -206,18 +213,12 @@ impl FileRun {
             format: reached.format.to_owned(),
             compression: reached.compression.to_owned(),
             samples: std::mem::take(&mut self.samples),
-            committed_at: Some(SystemTime::now().into()),
-            worker_id: self.worker_id.clone(),
             warnings: self.checker.warnings().iter().map(|one| self.shown(one)).collect(),
             refusals: std::mem::take(&mut self.refusals),
             columns,
+            ..progress_of(object, &self.worker_id)
         };
-        lane.publish(Outgoing {
-            topic: records::topic::FILE_PROGRESS,
-            key: object_key(&object.source_id, &object.object_key).as_bytes(),
-            value: &progress.encode_to_vec(),
-            headers: &headers(&FileProgress::full_name(), &self.traceparent),
-        })?;
+        publish_progress(lane, &progress, &self.traceparent)?;
         Ok(self.chunk)
     }
 
@@ -231,8 +232,38 @@ impl FileRun {
             row_number: place.row,
             totals: Some(self.totals()),
             withheld: self.mode == Mode::Withhold,
+            range: self.claimed.object.range.map_or(0, |range| range.number),
         }
     }
+}
+
+/// A progress message that names what it is of, and says nothing yet.
+pub(crate) fn progress_of(object: &ObjectFound, worker_id: &str) -> FileProgress {
+    FileProgress {
+        account_id: object.account_id.clone(),
+        source_id: object.source_id.clone(),
+        file_id: object.file_id.clone(),
+        generation: object.generation,
+        object_key: object.object_key.clone(),
+        range: object.range,
+        committed_at: Some(SystemTime::now().into()),
+        worker_id: worker_id.to_owned(),
+        ..FileProgress::default()
+    }
+}
+
+/// Publishes it with the chunk in hand.
+pub(crate) fn publish_progress(
+    lane: &mut dyn Lane,
+    progress: &FileProgress,
+    traceparent: &[u8],
+) -> queue::Result<()> {
+    lane.publish(Outgoing {
+        topic: records::topic::FILE_PROGRESS,
+        key: object_key(&progress.source_id, &progress.object_key).as_bytes(),
+        value: &progress.encode_to_vec(),
+        headers: &headers(&FileProgress::full_name(), traceparent),
+    })
 }
 
 /// What the checker must know of the file beside its bytes; `most_bytes` is what a message may have beside its headers and
@@ -281,11 +312,11 @@ impl Reached {
 }
 
 /// The key of messages about a file: those of one object keep their order.
-fn object_key(source_id: &str, object_key: &str) -> String {
+pub(crate) fn object_key(source_id: &str, object_key: &str) -> String {
     format!("{source_id}/{object_key}")
 }
 
-fn headers<'a>(message: &'a str, traceparent: &'a [u8]) -> Vec<(&'a str, &'a [u8])> {
+pub(crate) fn headers<'a>(message: &'a str, traceparent: &'a [u8]) -> Vec<(&'a str, &'a [u8])> {
     let mut headers = Vec::with_capacity(3);
     headers.push((HEADER_CONTENT_TYPE, CONTENT_TYPE_PROTOBUF.as_bytes()));
     headers.push((HEADER_MESSAGE, message.as_bytes()));

@@ -11,11 +11,13 @@ mod open;
 mod pipe;
 mod probation;
 mod pulse;
+mod range;
 mod refused;
 mod run;
+mod split;
 mod survey;
 mod validate;
 
-pub use config::{ChunkLimits, Config, most_bytes};
+pub use config::{ChunkLimits, Config, Split, most_bytes};
 pub use run::{ParserError, run};
 pub use validate::{Candidate, Rejected, Report, Sink, validate};

@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use api::worker::SourceWork;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use bucket::{Bucket, IssuedCredentials, Location, ObjectReader};
+use bucket::{Bucket, IssuedCredentials, Location, ObjectReader, ParallelReader};
 use format::{Place, Rows};
 
 use crate::claim::Claimed;
 use crate::fault::{Ended, PipeError, read_failed};
 use crate::pipe::Pipe;
+use crate::range;
 
 /// The buckets in use, one a source, so that a source's files share one session and its connections.
 #[derive(Default)]
@@ -32,18 +33,34 @@ impl Buckets {
 }
 
 impl Pipe {
-    /// A reader of the claimed object, which asks for nothing yet.
-    pub(crate) fn reader(&self, claimed: &Claimed) -> ObjectReader {
-        let bucket = self.buckets.get(&claimed.source, || {
+    fn bucket(&self, claimed: &Claimed) -> Bucket {
+        self.buckets.get(&claimed.source, || {
             let credentials = IssuedCredentials::new(
                 self.registry.clone(),
                 claimed.source.source_id.clone(),
                 self.config.worker_id.clone(),
             );
             Bucket::open(Location::from(&claimed.source), SharedCredentialsProvider::new(credentials))
-        });
+        })
+    }
+
+    /// A reader of the claimed object, or of its claimed range, which asks for nothing yet.
+    pub(crate) fn reader(&self, claimed: &Claimed) -> ObjectReader {
         let object = &claimed.object;
-        bucket.reader(&object.object_key, &object.etag, Some(object.size), self.handle.clone())
+        let bucket = self.bucket(claimed);
+        let reader = bucket.reader(&object.object_key, &object.etag, Some(object.size), self.handle.clone());
+        match object.range {
+            Some(range) => reader.until(range::read_until(&range, &self.config.limits)),
+            None => reader,
+        }
+    }
+
+    /// A reader of all of the claimed object, over several connections.
+    pub(crate) fn parallel_reader(&self, claimed: &Claimed) -> ParallelReader {
+        let object = &claimed.object;
+        let connections = self.config.split.connections;
+        let (key, etag) = (&object.object_key, &object.etag);
+        self.bucket(claimed).parallel_reader(key, etag, object.size, connections, self.handle.clone())
     }
 
     /// Opens the claimed object, or `asked`, which is it; for `doubt`, see [`read_failed`]. The inner result is the file's

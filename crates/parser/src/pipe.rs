@@ -1,7 +1,7 @@
 //! The story of one file: receive, claim, open, rows, check, commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ use crate::file::{FileRun, Mode, Reached, facts};
 use crate::open::Buckets;
 use crate::probation::{Probation, Turn};
 use crate::pulse::{Pulse, Pulses};
+use crate::range;
+use crate::split::Cut;
 use crate::survey::Surveyed;
 
 /// How long a lane waits for a message before it looks whether it is to end.
@@ -46,6 +48,8 @@ pub(crate) struct Pipe {
     pub(crate) deletions: Deletions,
     pub(crate) pulses: Pulses,
     pub(crate) probation: Probation,
+    /// Held by the lane that cuts a large object: one at a time, as it holds many parts of it.
+    pub(crate) cutting: Mutex<()>,
     /// Names this process, which a restart does not keep.
     pub(crate) process: String,
 }
@@ -228,6 +232,16 @@ impl Pipe {
             generation = claimed.object.generation
         );
         let traceparent = header(incoming, HEADER_TRACEPARENT);
+        if gave_up.is_none() && self.may_split(&claimed, stored.as_ref()) {
+            match self.split(lane, hand, &claimed)? {
+                Cut::Ranges(plan) => {
+                    self.publish_ranges(lane, hand, &claimed, incoming.offset, plan, &traceparent)?;
+                    return Ok(Done::Whole);
+                }
+                Cut::Stopped => return Ok(Done::Revoked),
+                Cut::Whole => {}
+            }
+        }
         if let Ok(parent) = std::str::from_utf8(&traceparent) {
             (self.config.continue_trace)(&span, parent);
         }
@@ -238,7 +252,10 @@ impl Pipe {
             Resume::FromStart => None,
             Resume::Behind(checkpoint) => Some(checkpoint),
         };
-        let at = from.map_or(Place::default(), |one| Place { position: one.position, row: one.row_number });
+        let at = match from {
+            Some(one) => Place { position: one.position, row: one.row_number },
+            None => range::begins(claimed.object.range.as_ref()),
+        };
         if let Some(one) = from {
             info!(row = one.row_number, position = one.position, "going on behind the checkpoint");
         }
@@ -250,6 +267,8 @@ impl Pipe {
         };
         let facts = facts(&claimed, most_bytes(lane.max_message_bytes()), deleted);
         let (mode, ended) = match (gave_up, from) {
+            // It was split because its source takes files with invalid rows.
+            (None, None) if claimed.object.range.is_some() => (Mode::Publish, None),
             (None, None) => match self.survey(lane, hand, &claimed, &schema, &facts, &mut object)? {
                 Surveyed::Mode(mode) => (mode, None),
                 Surveyed::Ended(ended) => (Mode::Withhold, Some(ended)),
@@ -298,10 +317,16 @@ impl Pipe {
         reached: &mut Reached,
     ) -> Result<RowsEnd, PipeError> {
         let mut since_look = 0;
+        let range_ends = file.claimed.object.range.map_or(u64::MAX, |range| range.ends);
         reached.format = rows.format().as_str();
         reached.compression = rows.compression().as_str();
         loop {
             reached.position = rows.place().position;
+            if reached.position >= range_ends {
+                file.finish();
+                let exact = range::ends_exactly(&file.claimed, reached.position, hand.tries.object == 0)?;
+                return Ok(exact.map_or_else(RowsEnd::File, |()| RowsEnd::LastByte));
+            }
             let item = match rows.next() {
                 Ok(Some(item)) => item,
                 Ok(None) => {
@@ -377,8 +402,14 @@ impl Pipe {
     ) -> queue::Result<()> {
         let totals = file.totals();
         let outcome = outcome::decide(end, &totals);
-        let error = error.or_else(|| outcome::nothing_accepted(&totals, file.claimed.tolerance()));
+        let range = file.claimed.object.range.map(|range| range.number);
+        let error = match range {
+            None => error.or_else(|| outcome::nothing_accepted(&totals, file.claimed.tolerance())),
+            // That is for the ledger to say, which knows all ranges.
+            Some(_) => error,
+        };
         info!(
+            range,
             outcome = outcome.as_str_name(),
             rows = totals.rows,
             accepted = totals.accepted,
@@ -386,7 +417,8 @@ impl Pipe {
             error = error.as_ref().map(|one| one.reason.as_str()),
             "file ended"
         );
-        counter!("cortex_files_total", "outcome" => outcome.as_str_name()).increment(1);
+        let counted = if range.is_some() { "cortex_ranges_total" } else { "cortex_files_total" };
+        counter!(counted, "outcome" => outcome.as_str_name()).increment(1);
         counter!("cortex_rows_accepted_total").increment(totals.accepted);
         counter!("cortex_rows_rejected_total").increment(totals.rejected);
         file.progress(lane, reached, Some((outcome, error)))?;

@@ -1,6 +1,6 @@
 //! The role: joins the group, and runs the pipe on every partition that it is assigned.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::client::Worker;
@@ -61,6 +61,7 @@ pub async fn run(
         deletions: Deletions::default(),
         pulses: Pulses::new(),
         probation: Probation::default(),
+        cutting: Mutex::default(),
         process: uuid::Uuid::new_v4().simple().to_string(),
     });
     let watched = pipe.clone();

@@ -102,6 +102,10 @@ pub trait Lane: Send {
     /// Adds a message to the chunk in hand, opening a transaction if none is open. Blocks while the producer's buffer
     /// is full.
     fn publish(&mut self, message: Outgoing<'_>) -> Result<()>;
+    /// How many partitions the lane's topic has.
+    fn partitions(&self) -> Result<i32>;
+    /// As [`Lane::publish`], on `partition` of the topic, whatever the key.
+    fn publish_to(&mut self, partition: i32, message: Outgoing<'_>) -> Result<()>;
     /// Commits the chunk's messages together with the offset and checkpoint.
     fn commit(&mut self, commit: Commit<'_>) -> Result<()>;
     /// Drops the chunk in hand; nothing of it is ever seen. Rewinds to the committed offset.

@@ -134,6 +134,7 @@ fn found(source: &SourceWork, file: &UnpublishedFile) -> Found {
         size: file.size,
         last_modified: file.last_modified,
         date: file.date.clone(),
+        range: None,
     };
     let key = [source.source_id.as_bytes(), b"/", file.object_key.as_bytes()].concat();
     Found { key, value: message.encode_to_vec() }

@@ -52,15 +52,25 @@ CREATE TABLE IF NOT EXISTS commits (
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     topic: String,
+    /// None where the key tells it.
+    partition: Option<i32>,
     key: Vec<u8>,
     value: Vec<u8>,
     headers: Vec<u8>,
+}
+
+impl Message {
+    /// On this partition.
+    pub(super) fn to(partition: i32, message: &Outgoing<'_>) -> Self {
+        Self { partition: Some(partition), ..Self::from(message) }
+    }
 }
 
 impl From<&Outgoing<'_>> for Message {
     fn from(message: &Outgoing<'_>) -> Self {
         Self {
             topic: message.topic.to_owned(),
+            partition: None,
             key: message.key.to_vec(),
             value: message.value.to_vec(),
             headers: encode_headers(message.headers),
@@ -336,7 +346,15 @@ async fn insert(tx: &mut SqliteTransaction<'_>, messages: &[Message]) -> Result<
                 found
             }
         };
-        groups.entry((topic_id, partition(&message.key, partitions))).or_default().push(message);
+        let partition = match message.partition {
+            None => partition(&message.key, partitions),
+            Some(one) if (0..partitions).contains(&one) => one,
+            Some(one) => {
+                let reason = format!("topic {} has {partitions} partitions, and no {one}", message.topic);
+                return Err(QueueError::Permanent(reason));
+            }
+        };
+        groups.entry((topic_id, partition)).or_default().push(message);
     }
     for ((topic_id, partition_id), messages) in groups {
         let count = i64::try_from(messages.len()).unwrap_or(i64::MAX);

@@ -103,6 +103,15 @@ impl Lane for EmbeddedLane<'_> {
         Ok(())
     }
 
+    fn partitions(&self) -> Result<i32> {
+        self.database.partitions(&self.membership.topic)
+    }
+
+    fn publish_to(&mut self, partition: i32, message: Outgoing<'_>) -> Result<()> {
+        self.chunk.push(Message::to(partition, &message));
+        Ok(())
+    }
+
     fn commit(&mut self, commit: Commit<'_>) -> Result<()> {
         let offset = OffsetCommit {
             group: &self.membership.group,

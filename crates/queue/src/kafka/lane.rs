@@ -129,6 +129,28 @@ impl KafkaLane {
         Ok(())
     }
 
+    fn send(&mut self, message: &Outgoing<'_>, partition: Option<i32>) -> Result<()> {
+        self.begin()?;
+        send(&self.producer, message, partition).map_err(|error| match error {
+            QueueError::Permanent(_) | QueueError::Unavailable(_)
+                if self.producer.client().fatal_error().is_some() =>
+            {
+                QueueError::Fenced {
+                    topic: self.topic.clone(),
+                    partition: self.partition,
+                    reason: error.to_string(),
+                }
+            }
+            other => other,
+        })?;
+        self.sends += 1;
+        if self.sends >= SENDS_A_POLL {
+            self.sends = 0;
+            self.producer.poll(Duration::ZERO);
+        }
+        Ok(())
+    }
+
     fn failed(&self, error: KafkaError) -> QueueError {
         lane_failed(error, (&self.topic, self.partition))
     }
@@ -199,25 +221,16 @@ impl Lane for KafkaLane {
     }
 
     fn publish(&mut self, message: Outgoing<'_>) -> Result<()> {
-        self.begin()?;
-        send(&self.producer, &message).map_err(|error| match error {
-            QueueError::Permanent(_) | QueueError::Unavailable(_)
-                if self.producer.client().fatal_error().is_some() =>
-            {
-                QueueError::Fenced {
-                    topic: self.topic.clone(),
-                    partition: self.partition,
-                    reason: error.to_string(),
-                }
-            }
-            other => other,
-        })?;
-        self.sends += 1;
-        if self.sends >= SENDS_A_POLL {
-            self.sends = 0;
-            self.producer.poll(Duration::ZERO);
-        }
-        Ok(())
+        self.send(&message, None)
+    }
+
+    fn partitions(&self) -> Result<i32> {
+        let partitions = super::reader::partitions(&self.consumer, &self.topic)?;
+        Ok(i32::try_from(partitions.len()).unwrap_or(i32::MAX))
+    }
+
+    fn publish_to(&mut self, partition: i32, message: Outgoing<'_>) -> Result<()> {
+        self.send(&message, Some(partition))
     }
 
     fn commit(&mut self, commit: Commit<'_>) -> Result<()> {

@@ -207,7 +207,7 @@ impl Publisher for KafkaPublisher {
     fn publish(&mut self, messages: &[Outgoing<'_>]) -> Result<()> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).take();
         for message in messages {
-            send(&self.producer, message)?;
+            send(&self.producer, message, None)?;
         }
         self.producer.flush(CALL).map_err(failed)?;
         match self.failures.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -221,12 +221,14 @@ impl Publisher for KafkaPublisher {
 fn send<C: ProducerContext<DeliveryOpaque = ()>>(
     producer: &BaseProducer<C>,
     message: &Outgoing<'_>,
+    partition: Option<i32>,
 ) -> Result<()> {
     let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
     for (key, value) in message.headers {
         headers = headers.insert(Header { key, value: Some(*value) });
     }
     let mut record = BaseRecord::to(message.topic).key(message.key).payload(message.value).headers(headers);
+    record.partition = partition;
     loop {
         match producer.send(record) {
             Ok(()) => return Ok(()),

@@ -57,6 +57,28 @@ pub(crate) fn positions_survive_a_new_member(bench: &Bench) {
     assert_eq!((first.as_str(), second.as_str()), ("0", "1"));
 }
 
+pub(crate) fn a_lane_puts_messages_on_any_partition_of_its_topic(bench: &Bench) {
+    let names = bench.topics(4);
+    bench.publish(&names.input, &[("k", "first")]);
+    let input = names.input.clone();
+    bench.work(&names, move |lane| {
+        if text(next(lane)?) != "first" {
+            return Err(QueueError::Aborted("a message of its own".to_owned()));
+        }
+        assert_eq!(lane.partitions()?, 4);
+        for partition in 0..4 {
+            lane.publish_to(partition, message(&input, "k", &partition.to_string()))?;
+        }
+        let offset = 1;
+        lane.commit(done(offset))
+    });
+    let mut read: Vec<_> =
+        bench.read(&names.input).into_iter().map(|one| (one.partition, text(one))).collect();
+    read.retain(|(_, text)| text != "first");
+    read.sort();
+    assert_eq!(read, (0..4).map(|partition| (partition, partition.to_string())).collect::<Vec<_>>());
+}
+
 pub(crate) fn an_aborted_chunk_is_never_seen(bench: &Bench) {
     let names = bench.topics(1);
     bench.publish(&names.input, &[("k", "in")]);

@@ -23,6 +23,7 @@ macro_rules! every_adapter {
                 messages_of_one_key_keep_their_order,
                 key_value_and_headers_come_back_as_they_were,
                 positions_survive_a_new_member,
+                a_lane_puts_messages_on_any_partition_of_its_topic,
                 an_aborted_chunk_is_never_seen,
                 a_chunk_is_seen_on_all_its_topics_or_on_none,
                 a_checkpoint_in_mid_message_comes_back_with_the_message,

@@ -370,6 +370,7 @@ fn claim(claim: api::worker::Claim) -> Result<Claim, CallError> {
         source: SourceId::from(claim.source_id),
         file_id: file_id("claims.file_id", &claim.file_id)?,
         generation: claim.generation,
+        range: claim.range,
         at: QueuePosition { topic: claim.topic, partition: claim.partition, offset: claim.offset },
         attempt: Asking { name: claim.attempt, chunk: claim.chunk, alone: claim.alone },
     })

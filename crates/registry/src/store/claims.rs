@@ -4,14 +4,13 @@ use jiff::Timestamp;
 use ledger::{
     FileId,
     attempt::{self, Asking, Attempts},
-    claim::{self, Decision, QueuePosition},
+    claim::{self, Decision, Ledgered, QueuePosition},
 };
 use serde_json::json;
 
 use super::{
     FileGeneration, FileState, Result, Source, SourceId, Store, Tx,
     dialect::Kind,
-    generations::Generation,
     row::to_json,
     sources::{SELECT_SOURCE, source},
     sql,
@@ -26,6 +25,8 @@ pub struct Claim {
     pub file_id: FileId,
     /// Which version of the object.
     pub generation: u32,
+    /// Number of the range; 0 for the whole.
+    pub range: u32,
     /// Where the message stands.
     pub at: QueuePosition,
     /// The attempt at reading that is to begin or to go on.
@@ -64,17 +65,36 @@ impl Store {
         let wanted: BTreeSet<_> = claims.iter().map(Claim::name).collect();
         let mut tx = self.begin().await?;
         let mut known = self.lock_generations(&mut tx, &wanted).await?;
-        let mut begun = Vec::new();
+        let mut ranges = self.claimed_ranges(&mut tx, claims).await?;
+        let (mut begun, mut begun_ranges) = (Vec::new(), Vec::new());
         let mut sources = BTreeSet::new();
         let mut decisions = Vec::with_capacity(claims.len());
         let mut lost_attempts = Vec::with_capacity(claims.len());
         let mut replaces = Vec::with_capacity(claims.len());
         for claim in claims {
             let generation = known.get_mut(&claim.name()).filter(|one| one.source == claim.source);
-            let decided = generation.map_or(Decided::REFUSED, |one| decide(one, claim, most_attempts));
-            if decided.begins {
-                begun.push((claim, known[&claim.name()].attempts.clone()));
-            }
+            let decided = match generation {
+                None => Decided::REFUSED,
+                Some(one) if claim.range > 0 => {
+                    let range = ranges.entry((claim.name(), claim.range)).or_default();
+                    let ledgered = range.ledgered(one);
+                    let decided =
+                        decide(&ledgered, &mut range.owner, &mut range.attempts, claim, most_attempts);
+                    if decided.begins {
+                        begun_ranges.push((claim, range.attempts.clone()));
+                    }
+                    decided
+                }
+                Some(one) => {
+                    let ledgered = one.ledgered();
+                    let decided = decide(&ledgered, &mut one.owner, &mut one.attempts, claim, most_attempts);
+                    if decided.begins {
+                        one.state = FileState::Claimed;
+                        begun.push((claim, one.attempts.clone()));
+                    }
+                    decided
+                }
+            };
             if is_owned(decided.decision) {
                 sources.insert(claim.source.clone());
             }
@@ -84,6 +104,9 @@ impl Store {
         }
         if !begun.is_empty() {
             self.write_claims(&mut tx, worker_id, &begun, now).await?;
+        }
+        if !begun_ranges.is_empty() {
+            self.write_range_claims(&mut tx, worker_id, &begun_ranges).await?;
         }
         let last_columns = self.last_columns(&mut tx, &sources).await?;
         let sources = self.sources_named(&mut tx, &sources).await?;
@@ -98,17 +121,8 @@ impl Store {
         begun: &[(&Claim, Attempts)],
         now: Timestamp,
     ) -> Result<()> {
-        let columns = [
-            ("file_id", Kind::Bytes),
-            ("generation", Kind::Int),
-            ("topic", Kind::Text),
-            ("partition_id", Kind::Int),
-            ("at_offset", Kind::Int),
-            ("attempts", Kind::Int),
-            ("attempt", Kind::Text),
-            ("attempt_chunk", Kind::Int),
-        ];
-        let rows: Vec<_> = begun.iter().map(|(claim, attempts)| as_json(claim, attempts)).collect();
+        let columns = attempt_columns();
+        let rows: Vec<_> = begun.iter().map(|(claim, attempts)| claim.as_json(attempts)).collect();
         sqlx::query(sql(format!(
             "UPDATE generations SET state = 'claimed', claim_topic = batch.topic, \
              claim_partition = batch.partition_id, claim_offset = batch.at_offset, claimed_by = $2, \
@@ -127,7 +141,8 @@ impl Store {
 
     /// Takes back the first attempts that the claims began and nothing came of. The generations stay with their messages.
     pub async fn release_claims(&self, claims: &[Claim]) -> Result<()> {
-        let rows: Vec<_> = claims
+        let (whole, ranges): (Vec<&Claim>, Vec<&Claim>) = claims.iter().partition(|claim| claim.range == 0);
+        let rows: Vec<_> = whole
             .iter()
             .map(|claim| {
                 json!({
@@ -148,6 +163,7 @@ impl Store {
         .bind(to_json(&rows)?)
         .execute(&mut *tx)
         .await?;
+        self.release_ranges(&mut tx, &ranges).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -169,9 +185,37 @@ impl Store {
 }
 
 impl Claim {
-    fn name(&self) -> FileGeneration {
+    pub(super) fn name(&self) -> FileGeneration {
         FileGeneration { file_id: self.file_id, generation: self.generation }
     }
+
+    /// A row of [`attempt_columns`].
+    pub(super) fn as_json(&self, attempts: &Attempts) -> serde_json::Value {
+        json!({
+            "file_id": self.file_id.to_string(),
+            "generation": self.generation,
+            "topic": self.at.topic,
+            "partition_id": self.at.partition,
+            "at_offset": self.at.offset,
+            "attempts": attempts.begun,
+            "attempt": attempts.name,
+            "attempt_chunk": attempts.chunk,
+        })
+    }
+}
+
+/// What is written of an attempt that begins.
+pub(super) fn attempt_columns() -> [(&'static str, Kind); 8] {
+    [
+        ("file_id", Kind::Bytes),
+        ("generation", Kind::Int),
+        ("topic", Kind::Text),
+        ("partition_id", Kind::Int),
+        ("at_offset", Kind::Int),
+        ("attempts", Kind::Int),
+        ("attempt", Kind::Text),
+        ("attempt_chunk", Kind::Int),
+    ]
 }
 
 /// What one claim comes to.
@@ -187,24 +231,30 @@ impl Decided {
     const REFUSED: Self = Self { decision: Decision::Unknown, lost: 0, begins: false };
 }
 
-/// Decides a claim, and notes on the generation what later ones of the batch are decided by.
-fn decide(generation: &mut Generation, claim: &Claim, most_attempts: u32) -> Decided {
-    let decision = claim_decision(generation, claim);
+/// Decides a claim on what the ledger has as `ledgered`, and notes its owner and attempts, by which later ones of the batch
+/// are decided.
+fn decide(
+    ledgered: &Ledgered,
+    owner: &mut Option<QueuePosition>,
+    attempts: &mut Attempts,
+    claim: &Claim,
+    most_attempts: u32,
+) -> Decided {
+    let decision = claim_decision(ledgered, claim);
     if !is_owned(decision) {
         return Decided { decision, ..Decided::REFUSED };
     }
     let is_new = decision == Decision::Granted;
     if is_new {
-        generation.owner = Some(claim.at.clone());
-        generation.state = FileState::Claimed;
+        *owner = Some(claim.at.clone());
     }
-    match attempt::decide(&generation.attempts, &claim.attempt, most_attempts) {
+    match attempt::decide(attempts, &claim.attempt, most_attempts) {
         attempt::Decision::GoesOn { lost } | attempt::Decision::OnlyAlone { lost } => {
             Decided { decision, lost, begins: is_new }
         }
-        attempt::Decision::Begins(attempts) => {
-            let lost = attempts.begun - 1;
-            generation.attempts = attempts;
+        attempt::Decision::Begins(begun) => {
+            let lost = begun.begun - 1;
+            *attempts = begun;
             Decided { decision, lost, begins: true }
         }
         attempt::Decision::SetAside { lost } => {
@@ -213,25 +263,12 @@ fn decide(generation: &mut Generation, claim: &Claim, most_attempts: u32) -> Dec
     }
 }
 
-fn claim_decision(generation: &Generation, claim: &Claim) -> Decision {
+fn claim_decision(ledgered: &Ledgered, claim: &Claim) -> Decision {
     // Tests that show what the claim is for switch it off.
     fail::fail_point!("ledger.unclaimed", |_| Decision::Granted);
-    claim::decide(&generation.ledgered(), &claim.at)
+    claim::decide(ledgered, &claim.at)
 }
 
 fn is_owned(decision: Decision) -> bool {
     matches!(decision, Decision::Granted | Decision::GrantedAgain | Decision::SetAside)
-}
-
-fn as_json(claim: &Claim, attempts: &Attempts) -> serde_json::Value {
-    json!({
-        "file_id": claim.file_id.to_string(),
-        "generation": claim.generation,
-        "topic": claim.at.topic,
-        "partition_id": claim.at.partition,
-        "at_offset": claim.at.offset,
-        "attempts": attempts.begun,
-        "attempt": attempts.name,
-        "attempt_chunk": attempts.chunk,
-    })
 }

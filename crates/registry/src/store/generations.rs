@@ -120,7 +120,7 @@ fn generation(row: &AnyRow) -> Result<(FileGeneration, Generation)> {
     Ok((name, generation))
 }
 
-fn owner(row: &Columns<'_>) -> Result<Option<QueuePosition>> {
+pub(super) fn owner(row: &Columns<'_>) -> Result<Option<QueuePosition>> {
     let Some(topic) = row.text_or_none("claim_topic")? else { return Ok(None) };
     let partition = row.int("claim_partition")?;
     let partition = i32::try_from(partition)

@@ -42,6 +42,7 @@ mod objects;
 mod page;
 mod progress;
 mod purge;
+mod ranges;
 mod reprocess;
 mod row;
 mod samples;

@@ -16,6 +16,7 @@ use super::{
     dialect::{Kind, int},
     files::RowErrorDetail,
     generations::Generation,
+    ranges::{Splits, is_split},
     reprocess::{MOST_BY_ITSELF, open_next},
     row::{Columns, to_json},
     sql,
@@ -71,12 +72,14 @@ impl Store {
         let mut change = Change::default();
         if !wanted.is_empty() {
             let mut known = self.lock_generations(&mut tx, &wanted).await?;
+            change.splits = self.splits(&mut tx, &known, batch.messages).await?;
             for message in batch.messages {
                 change.add(message, &mut known)?;
             }
         }
         let ignored = batch.messages.len() - change.chunks;
         self.write_generations(&mut tx, &change).await?;
+        self.write_ranges(&mut tx, &change.splits).await?;
         self.write_days(&mut tx, &change).await?;
         self.write_row_errors(&mut tx, &change.row_errors).await?;
         self.write_formats(&mut tx, &change.formats).await?;
@@ -128,6 +131,7 @@ impl Store {
             ("updated_at", Kind::Int),
             ("finished_at", Kind::Int),
             ("reopen", Kind::Int),
+            ("split", Kind::Text),
         ];
         let set: Vec<_> = columns[2..].iter().map(|(name, _)| format!("{name} = batch.{name}")).collect();
         sqlx::query(sql(format!(
@@ -284,6 +288,7 @@ async fn move_position(tx: &mut Tx, batch: &ProgressBatch<'_>) -> Result<Option<
 #[derive(Default)]
 struct Change {
     chunks: usize,
+    splits: Splits,
     generations: BTreeMap<FileGeneration, serde_json::Value>,
     days: BTreeMap<(SourceId, Date), Sum>,
     columns: BTreeMap<SourceId, Vec<String>>,
@@ -315,8 +320,18 @@ impl Change {
         let Some(generation) = known.get_mut(&name) else { return Ok(()) };
         let names_its_source = generation.source.as_str() == message.source_id
             && generation.account.as_str() == message.account_id;
-        let applied = decide(generation.chunk, message.chunk) == Decision::AlreadyApplied;
-        if !names_its_source || applied || generation.state.is_finished() {
+        if !names_its_source || generation.state.is_finished() {
+            return Ok(());
+        }
+        let of_whole;
+        let message = if is_split(message) {
+            let Some(one) = self.splits.whole(name, generation, message) else { return Ok(()) };
+            of_whole = one;
+            &of_whole
+        } else {
+            message
+        };
+        if decide(generation.chunk, message.chunk) == Decision::AlreadyApplied {
             return Ok(());
         }
         let at = committed_at(message, generation.updated_at);
@@ -329,7 +344,8 @@ impl Change {
         if message.error.as_ref().is_some_and(|error| error.code == OBJECT_ALTERED) {
             self.altered.push((name, at));
         }
-        let row = as_json(name, generation, message)?;
+        let mut row = as_json(name, generation, message)?;
+        row["split"] = json!(self.splits.kept(name)?);
         self.generations.insert(name, row);
         self.chunks += 1;
         Ok(())
@@ -385,7 +401,7 @@ impl Change {
     }
 }
 
-fn name(message: &FileProgress) -> Option<FileGeneration> {
+pub(super) fn name(message: &FileProgress) -> Option<FileGeneration> {
     let file_id = FileId::try_from(message.file_id.as_slice()).ok()?;
     Some(FileGeneration { file_id, generation: message.generation })
 }

@@ -7,8 +7,16 @@ use super::{Result, SourceId, Store, row::Columns};
 /// Files that go in one transaction.
 const FILES_AT_ONCE: i64 = 1_000;
 /// What hangs on a source beside its files, in the order in which it goes.
-const TABLES: [&str; 7] =
-    ["samples", "source_days", "source_formats", "source_columns", "scans", "source_schemas", "sources"];
+const TABLES: [&str; 8] = [
+    "file_ranges",
+    "samples",
+    "source_days",
+    "source_formats",
+    "source_columns",
+    "scans",
+    "source_schemas",
+    "sources",
+];
 
 impl Store {
     /// Sources that were deleted before `before`, longest ago first; at most `limit`.

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{
     AccountId, File, FileGeneration, FileState, Problem, Result, SourceId, Store, StoreError, Tx,
     files::{FILE_COLUMNS, file},
+    ranges::forget_ranges,
     row::{Columns, to_json},
     sql,
 };
@@ -80,6 +81,7 @@ impl Store {
                 return Err(StoreError::Conflict { kind: "file", id: object_key.to_owned() });
             }
             self.give_up(&mut tx, newest, now).await?;
+            forget_ranges(&mut tx, source, newest).await?;
         }
         open_next(&mut tx, newest, i64::MAX, now).await?;
         let row = sqlx::query(sql(format!(

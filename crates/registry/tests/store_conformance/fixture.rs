@@ -96,6 +96,7 @@ pub(crate) fn claim(source: &SourceId, object: &ListedObject, generation: u32, o
         source: source.clone(),
         file_id: file_id(source, object),
         generation,
+        range: 0,
         at: QueuePosition { topic: OBJECTS.to_owned(), partition: 0, offset },
         attempt: attempt("one", 0, false),
     }

@@ -13,6 +13,7 @@ mod fixture;
 mod health;
 mod objects;
 mod progress;
+mod ranges;
 mod scans;
 mod sources;
 
@@ -44,6 +45,15 @@ macro_rules! on_both {
 }
 
 on_both! {
+    ranges {
+        a_range_is_granted_to_one_message_as_a_generation_is
+        attempts_are_counted_by_range
+        a_claim_given_back_is_that_of_its_range
+        ranges_come_to_the_file_that_they_are_of
+        the_plan_may_come_behind_what_it_plans
+        a_changed_object_ends_its_generation_once_all_ranges_are_at_rest
+        what_was_given_up_takes_nothing_more
+    }
     accounts {
         an_external_id_belongs_to_one_account
         a_token_speaks_for_whom_it_was_made_until_it_ends
