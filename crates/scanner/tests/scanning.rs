@@ -59,6 +59,7 @@ async fn what_is_new_is_published_once_with_all_that_a_parser_needs() {
         size: 10,
         last_modified: found.last_modified,
         date: today.to_string(),
+        range: None,
     };
     assert_eq!(*found, expected);
     assert_eq!(found.file_id.len(), 16);
