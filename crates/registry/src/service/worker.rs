@@ -37,10 +37,10 @@ const LONGEST_LEASE: Duration = Duration::from_secs(600);
 /// Where nothing is due, a scanner asks again after at most this; a source that is activated meanwhile waits no longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
-/// Where files are held back or a sweep was interrupted, the source is due again after this.
+/// Where a sweep was interrupted, the source is due again after this.
 const SOON: Duration = Duration::from_secs(1);
 const MOST_OBJECTS: usize = 1_000;
-const MOST_CLAIMS: usize = 100;
+const MOST_CLAIMS: usize = 1_000;
 
 #[tonic::async_trait]
 impl WorkerService for Service {
@@ -145,12 +145,9 @@ impl WorkerService for Service {
         let request = request.into_inner();
         let token = token(request.token)?;
         let now = Timestamp::now();
-        let held_back = match self.store.list_unpublished(&token, 1, 0).await {
-            Ok(unpublished) => unpublished.held_back > 0,
-            Err(error) => return Err(CallError::from(error).into()),
-        };
-        let soon = held_back || !request.sweep_cursor.is_empty();
-        let pause = if soon { SOON.min(self.config.scan_interval) } else { self.config.scan_interval };
+        let interval = self.config.scan_interval;
+        // What is still to be published makes it due soon too, as the store sees.
+        let pause = if request.sweep_cursor.is_empty() { interval } else { SOON.min(interval) };
         let next_scan_at = later(now, pause);
         let mut findings = request.findings.unwrap_or_default();
         if !request.sweep_finished {
