@@ -25,8 +25,8 @@ use crate::convert::{self, from_timestamp, timestamp};
 use crate::error::CallError;
 use crate::name;
 use crate::store::{
-    Claim, FileGeneration, FolderMark, LeaseToken, ListedFolder, ListedObject, Problem, ScanCompletion,
-    Source, SourceId, UnpublishedFile,
+    Claim, FileGeneration, FolderMark, LeaseToken, ListedFolder, ListedObject, Problem, Recorded,
+    ScanCompletion, Source, SourceId, UnpublishedFile,
 };
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -64,6 +64,7 @@ impl WorkerService for Service {
         };
         let interval = self.config.relist_interval;
         let lease = ScanLease {
+            forgotten_until: leased.forgotten_until.map(|date| date.to_string()).unwrap_or_default(),
             marks: leased.marks.into_iter().map(|mark| folder_mark(mark, interval, now)).collect(),
             token: Some(api::worker::LeaseToken {
                 source_id: leased.token.source.to_string(),
@@ -99,7 +100,8 @@ impl WorkerService for Service {
         let objects = request.objects.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
         let recorded =
             self.store.record_objects(&token, &objects, Timestamp::now()).await.map_err(CallError::from)?;
-        Ok(Response::new(RecordObjectsResponse { opened: recorded.opened, known: recorded.known }))
+        let Recorded { opened, known, left_alone } = recorded;
+        Ok(Response::new(RecordObjectsResponse { opened, known, left_alone }))
     }
 
     async fn list_unpublished(

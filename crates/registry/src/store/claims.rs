@@ -61,7 +61,7 @@ impl Store {
         most_attempts: u32,
         now: Timestamp,
     ) -> Result<Claimed> {
-        let wanted: BTreeSet<_> = claims.iter().map(Claim::name).collect();
+        let wanted: BTreeSet<_> = claims.iter().map(|claim| (claim.source.clone(), claim.name())).collect();
         let mut tx = self.begin().await?;
         let mut known = self.lock_generations(&mut tx, &wanted).await?;
         let mut begun = Vec::new();
@@ -99,6 +99,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let columns = [
+            ("source_id", Kind::Text),
             ("file_id", Kind::Bytes),
             ("generation", Kind::Int),
             ("topic", Kind::Text),
@@ -114,7 +115,8 @@ impl Store {
              claim_partition = batch.partition_id, claim_offset = batch.at_offset, claimed_by = $2, \
              claimed_at = $3, updated_at = $3, attempts = batch.attempts, attempt = batch.attempt, \
              attempt_chunk = batch.attempt_chunk \
-             FROM {} WHERE generations.file_id = batch.file_id AND generations.generation = batch.generation",
+             FROM {} WHERE generations.source_id = batch.source_id AND generations.file_id = batch.file_id \
+             AND generations.generation = batch.generation",
             self.dialect.batch("$1", &columns)
         )))
         .bind(to_json(&rows)?)
@@ -131,17 +133,24 @@ impl Store {
             .iter()
             .map(|claim| {
                 json!({
+                    "source_id": claim.source.as_str(),
                     "file_id": claim.file_id.to_string(),
                     "generation": claim.generation,
                     "attempt": claim.attempt.name,
                 })
             })
             .collect();
-        let columns = [("file_id", Kind::Bytes), ("generation", Kind::Int), ("attempt", Kind::Text)];
+        let columns = [
+            ("source_id", Kind::Text),
+            ("file_id", Kind::Bytes),
+            ("generation", Kind::Int),
+            ("attempt", Kind::Text),
+        ];
         let mut tx = self.begin().await?;
         sqlx::query(sql(format!(
             "UPDATE generations SET attempts = 0, attempt = '' FROM {} \
-             WHERE generations.file_id = batch.file_id AND generations.generation = batch.generation \
+             WHERE generations.source_id = batch.source_id AND generations.file_id = batch.file_id \
+             AND generations.generation = batch.generation \
              AND generations.attempt = batch.attempt AND generations.attempts = 1 AND generations.state = 'claimed'",
             self.dialect.batch("$1", &columns)
         )))
@@ -225,6 +234,7 @@ fn is_owned(decision: Decision) -> bool {
 
 fn as_json(claim: &Claim, attempts: &Attempts) -> serde_json::Value {
     json!({
+        "source_id": claim.source.as_str(),
         "file_id": claim.file_id.to_string(),
         "generation": claim.generation,
         "topic": claim.at.topic,

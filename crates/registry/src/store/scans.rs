@@ -41,6 +41,8 @@ pub struct ScanLease {
     pub sweep_cursor: String,
     /// How far folders of the look-back window are known.
     pub marks: Vec<FolderMark>,
+    /// Folders up to this date open no generation, as files of theirs may have been forgotten; `None` where none were.
+    pub forgotten_until: Option<Date>,
 }
 
 /// How a scan ended.
@@ -88,7 +90,7 @@ impl Store {
                 SELECT source_id FROM scans WHERE next_scan_at <= $3 \
                 AND (lease_expires_at IS NULL OR lease_expires_at <= $3) \
                 ORDER BY next_scan_at LIMIT 1 {}) \
-             RETURNING source_id, fence, next_sweep_at, sweep_cursor, marks",
+             RETURNING source_id, fence, next_sweep_at, sweep_cursor, marks, forgotten_until",
             self.dialect.skip_locked("scans")
         )))
         .bind(worker_id)
@@ -110,6 +112,7 @@ impl Store {
             next_sweep_at: taken.time_or_none("next_sweep_at")?,
             sweep_cursor: taken.text("sweep_cursor")?,
             marks: taken.json("marks")?,
+            forgotten_until: taken.date_or_none("forgotten_until")?,
         };
         tx.commit().await?;
         Ok(Some(lease))
