@@ -135,10 +135,12 @@ impl Store {
     }
 }
 
-/// PostgreSQL is told to look up by indexes. It prices a look-up as if each partition were searched, and not the source's
-/// alone, so that beside it reading whole tables seems cheap; and it keeps a plan that was made while a table was small.
-const BY_INDEX: &str = "SELECT set_config(name, 'off', false) FROM (VALUES ('enable_seqscan'), ('enable_hashjoin'), \
-    ('enable_mergejoin'), ('jit')) AS settings (name)";
+/// PostgreSQL is told to look up by indexes, in their order. It prices a look-up as if each partition were searched, and not
+/// the source's alone, so that beside it reading whole tables, or all that is of a kind, seems cheap; and it keeps a plan that
+/// was made while a table was small.
+const BY_INDEX: &str = "SELECT set_config(name, value, false) FROM (VALUES ('enable_seqscan', 'off'), \
+    ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), \
+    ('max_parallel_workers_per_gather', '0'), ('jit', 'off')) AS settings (name, value)";
 
 /// SQLite gets one connection that is kept for good: it has one writer at a time anyway, and calls in this process then
 /// wait for each other in order rather than for a lock.
