@@ -12,9 +12,7 @@ ALTER TABLE row_errors RENAME TO row_errors_before;
 CREATE TABLE files (
     source_id  TEXT COLLATE "C" NOT NULL REFERENCES sources,
     file_id    BYTEA NOT NULL,
-    object_key TEXT COLLATE "C" NOT NULL,
-    CONSTRAINT files_by_id PRIMARY KEY (source_id, file_id),
-    CONSTRAINT files_by_key UNIQUE (source_id, object_key)
+    object_key TEXT COLLATE "C" NOT NULL
 ) PARTITION BY HASH (source_id);
 
 CREATE TABLE generations (
@@ -59,9 +57,6 @@ CREATE TABLE generations (
     replaces         BIGINT NOT NULL DEFAULT 0,
     -- 1 where it ended because its source could not be read, and is to be opened again once it can.
     reopen           BIGINT NOT NULL DEFAULT 0,
-    CONSTRAINT generations_by_number PRIMARY KEY (source_id, file_id, generation),
-    -- A generation is known once.
-    CONSTRAINT generations_by_etag UNIQUE (source_id, file_id, etag, requested),
     CHECK ((claim_topic IS NULL) = (claim_partition IS NULL) AND (claim_topic IS NULL) = (claim_offset IS NULL))
 ) PARTITION BY HASH (source_id);
 
@@ -72,8 +67,7 @@ CREATE TABLE row_errors (
     generation BIGINT NOT NULL,
     position   BIGINT NOT NULL,
     row_number BIGINT,
-    detail     TEXT NOT NULL,
-    CONSTRAINT row_errors_by_position PRIMARY KEY (source_id, file_id, generation, position)
+    detail     TEXT NOT NULL
 ) PARTITION BY HASH (source_id);
 
 DO $$
@@ -117,6 +111,14 @@ CREATE INDEX generations_by_date ON generations (source_id, date, discovered_at,
 CREATE INDEX generations_to_reopen ON generations (source_id, date, file_id, generation) WHERE reopen = 1;
 -- backlog: what came to rest of late. forget_files: what did longest ago.
 CREATE INDEX generations_finished ON generations (source_id, finished_at) WHERE finished_at IS NOT NULL;
+-- The keys come last: of indexes that seem to cost the same, as all do while a table is small, PostgreSQL takes the one that was
+-- made last, and keeps the plan for a while.
+ALTER TABLE files ADD CONSTRAINT files_by_key UNIQUE (source_id, object_key);
+ALTER TABLE files ADD CONSTRAINT files_by_id PRIMARY KEY (source_id, file_id);
+-- A generation is known once.
+ALTER TABLE generations ADD CONSTRAINT generations_by_etag UNIQUE (source_id, file_id, etag, requested);
+ALTER TABLE generations ADD CONSTRAINT generations_by_number PRIMARY KEY (source_id, file_id, generation);
+ALTER TABLE row_errors ADD CONSTRAINT row_errors_by_position PRIMARY KEY (source_id, file_id, generation, position);
 
 -- Files of folders up to this date may have been forgotten; NULL where none were. No generation is opened there any more.
 ALTER TABLE scans ADD COLUMN forgotten_until TEXT COLLATE "C";

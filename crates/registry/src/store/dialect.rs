@@ -42,6 +42,9 @@ impl Dialect {
 
     /// The rows of a JSON array of objects, bound as `parameter`, as the relation `batch`: one parameter and one prepared
     /// statement, however many rows.
+    ///
+    /// PostgreSQL is led to take it for one row, by a condition that always holds: whatever the size of the tables, it then
+    /// looks up row by row, rather than reading all of a source and comparing.
     pub(super) fn batch(self, parameter: &str, columns: &[(&str, Kind)]) -> String {
         let columns: Vec<String> = columns.iter().map(|(name, kind)| self.column(name, *kind)).collect();
         let rows = match self {
@@ -49,7 +52,7 @@ impl Dialect {
             Self::Sqlite => format!("json_each({parameter})"),
         };
         let alias = match self {
-            Self::Postgres => "item(value)",
+            Self::Postgres => "item(value) WHERE item.value ->> '' IS NULL",
             Self::Sqlite => "item",
         };
         format!("(SELECT {} FROM {rows} AS {alias}) AS batch", columns.join(", "))

@@ -66,6 +66,8 @@ impl Store {
         wanted: &BTreeSet<(SourceId, FileGeneration)>,
     ) -> Result<BTreeMap<FileGeneration, Generation>> {
         let batch = self.dialect.batch("$1", &NAME);
+        // Sources are found by an expression, so that they come behind the generations: by the source alone PostgreSQL might
+        // read all generations of it for each name.
         let rows = sqlx::query(sql(format!(
             "SELECT g.file_id, g.generation, g.source_id, s.account_id, s.state AS source_state, f.object_key, \
              g.date, g.state, g.claim_topic, g.claim_partition, g.claim_offset, g.row_count, g.accepted, \
@@ -74,7 +76,7 @@ impl Store {
              JOIN generations g ON g.source_id = batch.source_id AND g.file_id = batch.file_id \
              AND g.generation = batch.generation \
              JOIN files f ON f.source_id = g.source_id AND f.file_id = g.file_id \
-             JOIN sources s ON s.source_id = g.source_id \
+             JOIN sources s ON s.source_id = g.source_id || '' \
              ORDER BY g.file_id, g.generation {}",
             self.dialect.lock("g")
         )))
@@ -85,7 +87,8 @@ impl Store {
     }
 }
 
-/// The columns of [`names`]. The source is among them so that PostgreSQL looks into its partition alone.
+/// The columns of [`names`]. The source is among them so that PostgreSQL looks into its partition alone; where it were bound
+/// beside them, both databases might walk all generations of the source, and read the batch anew for each.
 pub(super) const NAME: [(&str, Kind); 3] =
     [("source_id", Kind::Text), ("file_id", Kind::Bytes), ("generation", Kind::Int)];
 

@@ -139,7 +139,7 @@ impl Store {
 /// the source's alone, so that beside it reading whole tables, or all that is of a kind, seems cheap; and it keeps a plan that
 /// was made while a table was small.
 const BY_INDEX: &str = "SELECT set_config(name, value, false) FROM (VALUES ('enable_seqscan', 'off'), \
-    ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), \
+    ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_material', 'off'), \
     ('max_parallel_workers_per_gather', '0'), ('jit', 'off')) AS settings (name, value)";
 
 /// SQLite gets one connection that is kept for good: it has one writer at a time anyway, and calls in this process then

@@ -224,8 +224,6 @@ impl Store {
         let mut tx = self.begin().await?;
         self.hold(&mut tx, token).await?;
         self.lock_generations(&mut tx, &wanted).await?;
-        // The source comes by the batch: SQLite would walk all generations of one that is bound, and read the batch anew for
-        // each.
         sqlx::query(sql(format!(
             "UPDATE generations SET published_at = COALESCE(published_at, $2), updated_at = $2, \
              state = CASE WHEN state = 'discovered' THEN 'published' ELSE state END \
@@ -247,15 +245,16 @@ impl Store {
         source: &SourceId,
         listed: &BTreeMap<FileId, &ListedObject>,
     ) -> Result<BTreeMap<FileId, Vec<(u32, String)>>> {
-        let ids: Vec<_> = listed.keys().map(|id| json!({ "file_id": id.to_string() })).collect();
-        // A cross join has SQLite walk the batch and look up each, rather than the other way round.
+        let ids: Vec<_> = listed
+            .keys()
+            .map(|id| json!({ "source_id": source.as_str(), "file_id": id.to_string() }))
+            .collect();
         let rows = sqlx::query(sql(format!(
-            "SELECT g.file_id, g.generation, g.etag FROM {} CROSS JOIN generations g \
-             WHERE g.source_id = $2 AND g.file_id = batch.file_id",
-            self.dialect.batch("$1", &[("file_id", Kind::Bytes)])
+            "SELECT g.file_id, g.generation, g.etag FROM {} \
+             JOIN generations g ON g.source_id = batch.source_id AND g.file_id = batch.file_id",
+            self.dialect.batch("$1", &NAME[..2])
         )))
         .bind(to_json(&ids)?)
-        .bind(source.as_str())
         .fetch_all(&mut **tx)
         .await?;
         let mut known: BTreeMap<FileId, Vec<(u32, String)>> = BTreeMap::new();

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Result, SourceId, Store, Tx,
-    dialect::Kind,
+    generations::NAME,
     row::{Columns, to_json},
     sql,
 };
@@ -76,15 +76,17 @@ impl Store {
         source: &SourceId,
         files: &BTreeSet<FileId>,
     ) -> Result<u64> {
-        let files: Vec<_> = files.iter().map(|id| json!({ "file_id": id.to_string() })).collect();
-        let (files, batch) = (to_json(&files)?, self.dialect.batch("$1", &[("file_id", Kind::Bytes)]));
+        let files: Vec<_> = files
+            .iter()
+            .map(|id| json!({ "source_id": source.as_str(), "file_id": id.to_string() }))
+            .collect();
+        let (files, batch) = (to_json(&files)?, self.dialect.batch("$1", &NAME[..2]));
         let mut gone = 0;
         for table in ["row_errors", "generations", "files"] {
             let done = sqlx::query(sql(format!(
-                "DELETE FROM {table} WHERE source_id = $2 AND file_id IN (SELECT file_id FROM {batch})"
+                "DELETE FROM {table} WHERE (source_id, file_id) IN (SELECT source_id, file_id FROM {batch})"
             )))
             .bind(files.as_str())
-            .bind(source.as_str())
             .execute(&mut **tx)
             .await?;
             gone = done.rows_affected();

@@ -50,7 +50,6 @@ const FILL: &str = r#"
     INSERT INTO row_errors (source_id, file_id, generation, position, row_number, detail)
         SELECT source_id, id_of(source_id, n), 1, p, p, '{"code":"c","column":"","reason":"","advice":"","raw":""}'
         FROM sources, generate_series(0, 2499, 10) AS n, generate_series(1, 5) AS p;
-    ANALYZE;
 "#;
 
 /// A filled database.
@@ -63,7 +62,6 @@ struct World {
 
 impl World {
     async fn new() -> Result<Self> {
-        plan::listen()?;
         let name = format!("cortex_plans_{}", uuid::Uuid::new_v4().simple());
         let url = services::shared::postgres()?.database(&name)?;
         let store = Store::open(&url).await?;
@@ -74,7 +72,6 @@ impl World {
         }
         store.close().await;
         let mut database = PgConnection::connect(&url).await?;
-        database.execute(FILL).await?;
         for setting in [
             "session_preload_libraries = 'auto_explain'",
             "auto_explain.log_min_duration = 0",
@@ -86,6 +83,10 @@ impl World {
             database.execute(sqlx::AssertSqlSafe(format!("ALTER DATABASE {name} SET {setting}"))).await?;
         }
         Ok(Self { url, database, account, sources })
+    }
+
+    async fn fill(&mut self) -> Result<()> {
+        Ok(self.database.execute(FILL).await.map(drop)?)
     }
 
     /// A store whose connections plan once for all values, or anew for each.
@@ -155,15 +156,15 @@ async fn calls(store: &Store, account: &AccountId, sources: &[SourceId], mode: &
     let name =
         |file: &registry::store::UnpublishedFile| FileGeneration { file_id: file.file_id, generation: 1 };
     let names: Vec<_> = due.files.iter().map(name).collect();
-    watch("mark_published", one(250), &mut faults, store, store.mark_published(token, &names, at(2))).await?;
+    watch("mark_published", one(400), &mut faults, store, store.mark_published(token, &names, at(2))).await?;
 
     let several = &sources[..AT_ONCE];
     let of_several = |rows| Within { sources: AT_ONCE, rows };
     let claims = claims(several, (0..10).map(|n| n * 50 + 1));
     let claim = store.claim("parser", &claims, MOST_ATTEMPTS, at(3));
-    let claimed = watch("claim", of_several(200), &mut faults, store, claim).await?;
+    let claimed = watch("claim", of_several(300), &mut faults, store, claim).await?;
     ensure!(claimed.decisions.iter().all(|one| *one == ledger::claim::Decision::Granted), "{claimed:?}");
-    watch("release_claims", of_several(200), &mut faults, store, store.release_claims(&claims)).await?;
+    watch("release_claims", of_several(300), &mut faults, store, store.release_claims(&claims)).await?;
     let messages = progress(account, &claims);
     let batch = ProgressBatch {
         topic: mode,
@@ -172,7 +173,7 @@ async fn calls(store: &Store, account: &AccountId, sources: &[SourceId], mode: &
         next_offset_after: 1,
         messages: &messages,
     };
-    watch("apply_progress", of_several(200), &mut faults, store, store.apply_progress(&batch, at(4))).await?;
+    watch("apply_progress", of_several(300), &mut faults, store, store.apply_progress(&batch, at(4))).await?;
 
     let completed = ScanCompletion { next_scan_at: Timestamp::MAX, ..ScanCompletion::default() };
     watch("complete_scan", one(60), &mut faults, store, store.complete_scan(token, &completed, at(5)))
@@ -211,10 +212,64 @@ async fn scan(store: &Store) -> Result<ScanLease> {
     store.lease_due_scan("scanner", TTL, at(0)).await?.context("a source is due")
 }
 
-/// In one test, since all of it listens to what the process is told.
+/// Files of a source of an empty ledger, so that connections keep the plans that were made there.
+async fn plan_while_empty(store: &Store, account: &AccountId) -> Result<()> {
+    let lease = scan(store).await?;
+    let (token, source) = (&lease.token, &lease.token.source);
+    let listed: Vec<_> = (0..20).map(|n| object(n, "e1")).collect();
+    for _ in 0..2 {
+        store.record_objects(token, &listed, at(1)).await?;
+        store.list_unpublished(token, 100, 200).await?;
+        let claims = claims(std::slice::from_ref(source), 0..20);
+        let name = |claim: &Claim| FileGeneration { file_id: claim.file_id, generation: 1 };
+        store.mark_published(token, &claims.iter().map(name).collect::<Vec<_>>(), at(2)).await?;
+        store.claim("parser", &claims, MOST_ATTEMPTS, at(3)).await?;
+        store.release_claims(&claims).await?;
+        let messages = progress(account, &claims);
+        let batch = ProgressBatch {
+            topic: "another",
+            partition: 0,
+            next_offset_before: 0,
+            next_offset_after: 1,
+            messages: &messages,
+        };
+        store.apply_progress(&batch, at(4)).await?;
+        store.forget_files(source, at(0), 100).await?;
+        let page = PageRequest { size: 50, token: String::new() };
+        store.list_files(account, source, &Filter::default(), &page).await?;
+    }
+    let completed = ScanCompletion { next_scan_at: Timestamp::MAX, ..ScanCompletion::default() };
+    store.complete_scan(token, &completed, at(5)).await?;
+    let gone = store.get_source(account, source).await?;
+    store.set_source_state(account, source, gone.revision, SourceState::Deleted, at(6)).await?;
+    store.purge_source(source, at(7)).await?;
+    Ok(())
+}
+
+/// All that the process is told is listened to, so the cases come one after another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_look_up_what_they_name_and_a_missing_index_is_seen() -> Result<()> {
+    plan::listen()?;
+    plans_made_while_the_ledger_was_empty().await?;
+    plans_of_a_filled_ledger_and_missing_indexes().await
+}
+
+/// As in a new installation's first minute, until PostgreSQL has looked at the tables.
+async fn plans_made_while_the_ledger_was_empty() -> Result<()> {
     let mut world = World::new().await?;
+    let store = world.open("force_generic_plan").await?;
+    plan_while_empty(&store, &world.account).await?;
+    world.fill().await?;
+    let faults = calls(&store, &world.account, &world.sources[SOURCES - AT_ONCE..], "empty").await?;
+    assert_eq!(faults, Vec::<String>::new());
+    store.close().await;
+    Ok(())
+}
+
+async fn plans_of_a_filled_ledger_and_missing_indexes() -> Result<()> {
+    let mut world = World::new().await?;
+    world.fill().await?;
+    world.database.execute("ANALYZE").await?;
     let mut sources = world.sources.chunks(AT_ONCE).map(<[SourceId]>::to_vec).collect::<Vec<_>>();
     for mode in ["force_custom_plan", "force_generic_plan"] {
         let store = world.open(mode).await?;

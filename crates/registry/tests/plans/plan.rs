@@ -21,7 +21,7 @@ static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 pub(crate) struct Within {
     /// Sources that it names.
     pub(crate) sources: usize,
-    /// Rows of the ledger that it reads, those included that it then leaves out.
+    /// Rows that it reads, those included that it then leaves out.
     pub(crate) rows: u64,
 }
 
@@ -64,23 +64,21 @@ fn take() -> Vec<String> {
     std::mem::take(&mut *TOLD.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// What one statement reads of the ledger.
+/// What one statement reads.
 #[derive(Default)]
 struct Read {
     scans: usize,
     rows: u64,
     /// Tables that are read from one end to the other.
     whole: Vec<String>,
-    /// Partitions that are looked into, by their numbers.
+    /// Partitions of the ledger that are looked into, by their numbers.
     partitions: BTreeSet<String>,
 }
 
 impl Read {
     fn walk(&mut self, node: &Value) {
         let (kind, table) = (text(node, "Node Type"), text(node, "Relation Name"));
-        let partition =
-            table.rsplit_once('_').filter(|(name, _)| LEDGER.contains(name)).map(|(_, number)| number);
-        if let Some(partition) = partition.filter(|_| kind.ends_with("Scan")) {
+        if kind.ends_with("Scan") && !table.is_empty() {
             self.scans += 1;
             if kind == "Seq Scan" {
                 self.whole.push(table.to_owned());
@@ -90,7 +88,7 @@ impl Read {
                 number(node, "Rows Removed by Filter") + number(node, "Rows Removed by Index Recheck");
             self.rows += loops * (number(node, "Actual Rows") + left_out);
             if loops > 0 {
-                self.partitions.insert(partition.to_owned());
+                self.partitions.extend(partition(table));
             }
         }
         node["Plans"].as_array().into_iter().flatten().for_each(|child| self.walk(child));
@@ -105,6 +103,12 @@ impl Read {
         }
         (self.rows > within.rows).then(|| format!("reads {} rows", self.rows))
     }
+}
+
+/// The number of a partition of the ledger.
+fn partition(table: &str) -> Option<String> {
+    let (name, number) = table.rsplit_once('_')?;
+    LEDGER.contains(&name).then(|| number.to_owned())
 }
 
 fn text<'v>(node: &'v Value, name: &str) -> &'v str {
