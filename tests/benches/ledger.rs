@@ -49,7 +49,9 @@ const FILL: &str = r"
         claim_partition, claim_offset, claimed_by, claimed_at, row_count, accepted, position, chunk, format, compression,
         discovered_at, updated_at, finished_at)
     SELECT source_id, id, 1, md5(key), 4096, 0, day, CASE n % 1000 WHEN 0 THEN 'discovered' WHEN 1 THEN 'published'
-        WHEN 2 THEN 'claimed' ELSE 'accepted' END, n, 'cortex.objects.v1', n % 12, n, 'parser-1', n, 100, 100, 4096, 1, 'csv',
+        WHEN 2 THEN 'claimed' ELSE 'accepted' END, n, CASE WHEN n % 1000 > 1 THEN 'cortex.objects.v1' END,
+        CASE WHEN n % 1000 > 1 THEN n % 12 END, CASE WHEN n % 1000 > 1 THEN n END, 'parser-1', n, 100, 100, 4096,
+        CASE WHEN n % 1000 > 2 THEN 1 ELSE 0 END, 'csv',
         'gzip', n, n, CASE WHEN n % 1000 > 2 THEN n END
     FROM identified;";
 

@@ -58,6 +58,17 @@ impl Dialect {
         format!("(SELECT {} FROM {rows} AS {alias}) AS batch", columns.join(", "))
     }
 
+    /// True of rows whose source and file id a batch of one source names. SQLite looks up by both only where each stands by
+    /// itself.
+    pub(super) fn named_by(self, batch: &str) -> String {
+        match self {
+            Self::Postgres => format!("(source_id, file_id) IN (SELECT source_id, file_id FROM {batch})"),
+            Self::Sqlite => format!(
+                "source_id IN (SELECT source_id FROM {batch}) AND file_id IN (SELECT file_id FROM {batch})"
+            ),
+        }
+    }
+
     fn column(self, name: &str, kind: Kind) -> String {
         let text = format!("(item.value ->> '{name}')");
         let value = match (kind, self) {

@@ -80,15 +80,14 @@ impl Store {
             .iter()
             .map(|id| json!({ "source_id": source.as_str(), "file_id": id.to_string() }))
             .collect();
-        let (files, batch) = (to_json(&files)?, self.dialect.batch("$1", &NAME[..2]));
+        let files = to_json(&files)?;
+        let named = self.dialect.named_by(&self.dialect.batch("$1", &NAME[..2]));
         let mut gone = 0;
         for table in ["row_errors", "generations", "files"] {
-            let done = sqlx::query(sql(format!(
-                "DELETE FROM {table} WHERE (source_id, file_id) IN (SELECT source_id, file_id FROM {batch})"
-            )))
-            .bind(files.as_str())
-            .execute(&mut **tx)
-            .await?;
+            let done = sqlx::query(sql(format!("DELETE FROM {table} WHERE {named}")))
+                .bind(files.as_str())
+                .execute(&mut **tx)
+                .await?;
             gone = done.rows_affected();
         }
         Ok(gone)
