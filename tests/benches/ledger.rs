@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use jiff::civil::date;
-use jiff::{SignedDuration, Span, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 use ledger::attempt::Asking;
 use ledger::claim::{Decision, QueuePosition};
 use records::queue::{Counters, FileProgress, Outcome, RefusedRow, SampleRow};
@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 
 /// Sources whose files one INSERT writes.
 const FILLED_AT_ONCE: u64 = 20;
-/// New objects that a round lists.
+/// New objects that a round lists, of one folder.
 const NEW: usize = 250;
 /// Claims of one call, of files of ten sources, as a parser's; and the most that one may make.
 const CLAIMED: usize = 100;
@@ -288,7 +288,8 @@ impl Ledger {
 }
 
 fn object(round: u64, number: usize) -> ListedObject {
-    let date = date(2024, 1, 1).saturating_add(Span::new().days(i64::try_from(number % 1_000).unwrap_or(0)));
+    // The day behind the last of those that the ledger is filled with.
+    let date = date(2026, 9, 27);
     let object_key = format!("exports/events/{date}/new-{round:08}-{number:08}.csv.gz");
     ListedObject {
         etag: format!("{number:032x}"),
