@@ -57,6 +57,9 @@ CREATE TABLE generations (
     replaces         BIGINT NOT NULL DEFAULT 0,
     -- 1 where it ended because its source could not be read, and is to be opened again once it can.
     reopen           BIGINT NOT NULL DEFAULT 0,
+    -- What the indexes know of the state: a claim does not change it, and so leaves all indexes alone.
+    phase            TEXT NOT NULL GENERATED ALWAYS AS (CASE state WHEN 'discovered' THEN 'waiting'
+                         WHEN 'published' THEN 'under_way' WHEN 'claimed' THEN 'under_way' ELSE 'at_rest' END) STORED,
     CHECK ((claim_topic IS NULL) = (claim_partition IS NULL) AND (claim_topic IS NULL) = (claim_offset IS NULL))
 ) PARTITION BY HASH (source_id);
 
@@ -70,12 +73,14 @@ CREATE TABLE row_errors (
     detail     TEXT NOT NULL
 ) PARTITION BY HASH (source_id);
 
+-- A generation is written again and again until it is at rest: room for that beside it.
 DO $$
 BEGIN
     FOR n IN 0..15 LOOP
         EXECUTE format('CREATE TABLE files_%s PARTITION OF files FOR VALUES WITH (MODULUS 16, REMAINDER %s)', n, n);
         EXECUTE format(
-            'CREATE TABLE generations_%s PARTITION OF generations FOR VALUES WITH (MODULUS 16, REMAINDER %s)', n, n);
+            'CREATE TABLE generations_%s PARTITION OF generations FOR VALUES WITH (MODULUS 16, REMAINDER %s) '
+            'WITH (fillfactor = 80)', n, n);
         EXECUTE format(
             'CREATE TABLE row_errors_%s PARTITION OF row_errors FOR VALUES WITH (MODULUS 16, REMAINDER %s)', n, n);
     END LOOP;
@@ -102,9 +107,9 @@ DROP TABLE files_before;
 
 -- list_unpublished: a source's oldest date first, and how many wait.
 CREATE INDEX generations_unpublished ON generations (source_id, date, file_id, generation)
-    WHERE state = 'discovered';
+    WHERE phase = 'waiting';
 -- list_unpublished: how many files of a source are on the queue or being read. unfinished: those of all.
-CREATE INDEX generations_unfinished ON generations (source_id) WHERE state IN ('published', 'claimed');
+CREATE INDEX generations_unfinished ON generations (source_id) WHERE phase = 'under_way';
 -- list_files: read backwards, newest date first, by pages. reprocess_dates.
 CREATE INDEX generations_by_date ON generations (source_id, date, discovered_at, file_id, generation);
 -- reopen_unread.

@@ -55,6 +55,9 @@ CREATE TABLE generations (
     replaces         INTEGER NOT NULL DEFAULT 0,
     -- 1 where it ended because its source could not be read, and is to be opened again once it can.
     reopen           INTEGER NOT NULL DEFAULT 0,
+    -- What the indexes know of the state: a claim does not change it, and so leaves all indexes alone.
+    phase            TEXT NOT NULL GENERATED ALWAYS AS (CASE state WHEN 'discovered' THEN 'waiting'
+                         WHEN 'published' THEN 'under_way' WHEN 'claimed' THEN 'under_way' ELSE 'at_rest' END) STORED,
     PRIMARY KEY (source_id, file_id, generation),
     -- A generation is known once.
     UNIQUE (source_id, file_id, etag, requested),
@@ -93,9 +96,9 @@ DROP TABLE files_before;
 
 -- list_unpublished: a source's oldest date first, and how many wait.
 CREATE INDEX generations_unpublished ON generations (source_id, date, file_id, generation)
-    WHERE state = 'discovered';
+    WHERE phase = 'waiting';
 -- list_unpublished: how many files of a source are on the queue or being read. unfinished: those of all.
-CREATE INDEX generations_unfinished ON generations (source_id) WHERE state IN ('published', 'claimed');
+CREATE INDEX generations_unfinished ON generations (source_id) WHERE phase = 'under_way';
 -- list_files: read backwards, newest date first, by pages. reprocess_dates.
 CREATE INDEX generations_by_date ON generations (source_id, date, discovered_at, file_id, generation);
 -- reopen_unread.

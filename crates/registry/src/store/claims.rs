@@ -147,12 +147,11 @@ impl Store {
             ("attempt", Kind::Text),
         ];
         let mut tx = self.begin().await?;
-        // The state is written so that no index has it: PostgreSQL would walk all that are claimed by one.
         sqlx::query(sql(format!(
             "UPDATE generations SET attempts = 0, attempt = '' FROM {} \
              WHERE generations.source_id = batch.source_id AND generations.file_id = batch.file_id \
              AND generations.generation = batch.generation \
-             AND generations.attempt = batch.attempt AND generations.attempts = 1 AND COALESCE(generations.state, '') = 'claimed'",
+             AND generations.attempt = batch.attempt AND generations.attempts = 1 AND generations.state = 'claimed'",
             self.dialect.batch("$1", &columns)
         )))
         .bind(to_json(&rows)?)

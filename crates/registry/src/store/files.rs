@@ -291,7 +291,7 @@ impl Store {
     pub async fn unfinished(&self, stuck_since: Timestamp) -> Result<Unfinished> {
         let rows = sqlx::query(
             "SELECT state, COUNT(*) AS files, SUM(CASE WHEN updated_at < $1 THEN 1 ELSE 0 END) AS stuck, \
-             MIN(updated_at) AS oldest FROM generations WHERE state IN ('published', 'claimed') GROUP BY state",
+             MIN(updated_at) AS oldest FROM generations WHERE phase = 'under_way' GROUP BY state",
         )
         .bind(stuck_since.as_microsecond())
         .fetch_all(&self.pool)

@@ -186,9 +186,9 @@ impl Store {
         self.hold(&mut tx, token).await?;
         let counts = sqlx::query(
             "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM generations \
-                     WHERE source_id = $1 AND state IN ('published', 'claimed') LIMIT $2) AS few) AS unfinished, \
+                     WHERE source_id = $1 AND phase = 'under_way' LIMIT $2) AS few) AS unfinished, \
                     (SELECT COUNT(*) FROM (SELECT 1 FROM generations \
-                     WHERE source_id = $1 AND state = 'discovered' LIMIT $3) AS few) AS waiting",
+                     WHERE source_id = $1 AND phase = 'waiting' LIMIT $3) AS few) AS waiting",
         )
         .bind(token.source.as_str())
         .bind(int(max_unfinished))
@@ -200,7 +200,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT g.file_id, g.generation, f.object_key, g.etag, g.size, g.last_modified, g.date \
              FROM generations g JOIN files f ON f.source_id = g.source_id AND f.file_id = g.file_id \
-             WHERE g.source_id = $1 AND g.state = 'discovered' ORDER BY g.date, g.file_id, g.generation LIMIT $2",
+             WHERE g.source_id = $1 AND g.phase = 'waiting' ORDER BY g.date, g.file_id, g.generation LIMIT $2",
         )
         .bind(token.source.as_str())
         .bind(int(allowed.min(limit.into())))

@@ -235,7 +235,7 @@ async fn before(tx: &mut Tx, token: &LeaseToken) -> Result<(u32, Vec<FolderMark>
 /// True where generations of the source are still to be published. Under the scan's lock nothing is added to them.
 async fn waits(tx: &mut Tx, source: &SourceId) -> Result<bool> {
     let one =
-        sqlx::query("SELECT file_id FROM generations WHERE source_id = $1 AND state = 'discovered' LIMIT 1")
+        sqlx::query("SELECT file_id FROM generations WHERE source_id = $1 AND phase = 'waiting' LIMIT 1")
             .bind(source.as_str())
             .fetch_optional(&mut **tx)
             .await?;
