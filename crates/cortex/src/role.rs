@@ -199,6 +199,7 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
     config.requests_per_second = settings.requests_per_second;
     config.max_sources = settings.max_sources;
     config.delete_grace = Duration::from_secs(u64::from(settings.delete_grace_hours) * 3600);
+    config.ledger_retention_days = settings.ledger_retention_days;
     config.upkeep_interval = Duration::from_millis(settings.upkeep_interval_ms);
     Ok(config)
 }

@@ -133,6 +133,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("requests_per_second", Kind::Number),
     ("max_sources", Kind::Number),
     ("delete_grace_hours", Kind::Number),
+    ("ledger_retention_days", Kind::Number),
     ("upkeep_interval_ms", Kind::Number),
     ("stall_limit_ms", Kind::Number),
     ("lease_seconds", Kind::Number),
@@ -274,7 +275,11 @@ pub(crate) struct Settings {
     /// How long a deleted source can be undeleted.
     #[serde(default = "default_delete_grace")]
     pub delete_grace_hours: u32,
-    /// Between two looks whether what was due of a source has come, and whether deleted sources are to go.
+    /// Days after which the ledger forgets a file, counted from its folder's date and from when it came to rest; 0 keeps all
+    /// for ever.
+    #[serde(default = "default_ledger_retention")]
+    pub ledger_retention_days: u32,
+    /// Between two looks whether what was due of a source has come, and whether deleted sources and old files are to go.
     #[serde(default = "default_upkeep_interval")]
     pub upkeep_interval_ms: u64,
     /// A parser whose file has not moved for so long takes itself for hung, and ends.
@@ -404,6 +409,10 @@ fn default_max_sources() -> u32 {
 
 fn default_delete_grace() -> u32 {
     7 * 24
+}
+
+fn default_ledger_retention() -> u32 {
+    400
 }
 
 fn default_upkeep_interval() -> u64 {

@@ -99,7 +99,10 @@ pub struct Config {
     pub max_sources: u32,
     /// A deleted source can be undeleted for so long; then it is gone.
     pub delete_grace: Duration,
-    /// Between two looks whether what was due of a source has come, and whether deleted sources are to go.
+    /// Days after which the ledger forgets a file, counted from its folder's date and from when it came to rest; 0 keeps all
+    /// for ever. Never within the look-back window.
+    pub ledger_retention_days: u32,
+    /// Between two looks whether what was due of a source has come, and whether deleted sources and old files are to go.
     pub upkeep_interval: Duration,
     /// How long an assumed session lasts; AWS allows 15 minutes to 12 hours, and 1 hour where roles are chained.
     pub session_duration: Duration,
@@ -142,6 +145,7 @@ impl Config {
             requests_per_second: 50,
             max_sources: 100,
             delete_grace: Duration::from_secs(7 * 24 * 3600),
+            ledger_retention_days: 400,
             upkeep_interval: Duration::from_secs(300),
             session_duration: Duration::from_secs(3600),
         }

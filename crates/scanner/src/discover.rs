@@ -17,6 +17,8 @@ pub(crate) struct Folders {
     pub(crate) recent: Vec<Date>,
     /// Before it, and behind the sweep's cursor; empty where no sweep is due.
     pub(crate) older: Vec<Date>,
+    /// How many a sweep leaves out, as the ledger has forgotten files of theirs.
+    pub(crate) forgotten: u64,
 }
 
 impl Folders {
@@ -27,7 +29,11 @@ impl Folders {
             if scope.look_back_from.is_none_or(|from| date >= from) {
                 folders.recent.push(date);
             } else if scope.full_sweep && cursor.is_none_or(|behind| date > behind) {
-                folders.older.push(date);
+                if scope.forgotten_until.is_some_and(|until| date <= until) {
+                    folders.forgotten += 1;
+                } else {
+                    folders.older.push(date);
+                }
             }
         }
         folders.recent.sort_unstable();
@@ -107,7 +113,9 @@ impl Lister<'_> {
                 findings.left_alone += listed.left_alone;
                 findings.list_requests += listed.list_requests;
                 metrics::counter!("cortex_scanner_list_requests_total").increment(listed.list_requests);
-                Some(Folders::of(scope, listed.dates))
+                let folders = Folders::of(scope, listed.dates);
+                discovery.findings().left_alone += folders.forgotten;
+                Some(folders)
             }
             Err(error) => {
                 discovery.failed(&error);
@@ -190,7 +198,13 @@ mod tests {
     use jiff::civil::date;
 
     fn scope(look_back_from: Option<Date>, full_sweep: bool, sweep_cursor: &str) -> Scope {
-        Scope { look_back_from, full_sweep, sweep_cursor: sweep_cursor.to_owned(), marks: BTreeMap::new() }
+        Scope {
+            look_back_from,
+            full_sweep,
+            sweep_cursor: sweep_cursor.to_owned(),
+            marks: BTreeMap::new(),
+            forgotten_until: None,
+        }
     }
 
     #[test]
@@ -200,11 +214,20 @@ mod tests {
         let recent = vec![date(2026, 11, 3), date(2026, 11, 4)];
 
         let folders = Folders::of(&scope(from, false, ""), days);
-        assert_eq!(folders, Folders { recent: recent.clone(), older: vec![] });
+        assert_eq!(folders, Folders { recent: recent.clone(), ..Folders::default() });
         let folders = Folders::of(&scope(from, true, ""), days);
         assert_eq!(folders.older, [date(2026, 11, 1), date(2026, 11, 2)]);
         let folders = Folders::of(&scope(from, true, "2026-11-01"), days);
-        assert_eq!(folders, Folders { recent, older: vec![date(2026, 11, 2)] });
+        assert_eq!(folders, Folders { recent, older: vec![date(2026, 11, 2)], forgotten: 0 });
+    }
+
+    #[test]
+    fn a_sweep_leaves_out_the_folders_that_the_ledger_has_forgotten() {
+        let days = [date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 3), date(2026, 11, 4)];
+        let scope =
+            Scope { forgotten_until: Some(date(2026, 11, 2)), ..scope(Some(date(2026, 11, 4)), true, "") };
+        let left = Folders { recent: vec![days[3]], older: vec![days[2]], forgotten: 2 };
+        assert_eq!(Folders::of(&scope, days), left);
     }
 
     #[test]

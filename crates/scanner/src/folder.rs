@@ -73,11 +73,13 @@ struct Walk<'a> {
     mark: Option<&'a FolderMark>,
     extent: Extent,
     out_of_order: u64,
+    /// Objects that the registry left alone.
+    left_alone: u64,
 }
 
 impl<'a> Walk<'a> {
     fn new(pages: FolderPages, lease: &'a Lease, date: Date) -> Self {
-        Self { lease, date, pages, mark: None, extent: Extent::default(), out_of_order: 0 }
+        Self { lease, date, pages, mark: None, extent: Extent::default(), out_of_order: 0, left_alone: 0 }
     }
 
     /// Page by page, each into the ledger before the next is asked for.
@@ -104,13 +106,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Gives how many generations it opened.
-    async fn enter(&self, objects: Vec<bucket::ListedObject>) -> Result<u64, ScannerError> {
+    async fn enter(&mut self, objects: Vec<bucket::ListedObject>) -> Result<u64, ScannerError> {
         if objects.is_empty() {
             return Ok(0);
         }
         let count = objects.len() as u64;
         let listed = objects.into_iter().map(|object| entry(self.date, object)).collect();
-        let opened = u64::from(self.lease.record(listed).await?.opened);
+        let recorded = self.lease.record(listed).await?;
+        let opened = u64::from(recorded.opened);
+        self.left_alone += u64::from(recorded.left_alone);
         metrics::counter!("cortex_scanner_objects_listed_total").increment(count);
         metrics::counter!("cortex_scanner_generations_opened_total").increment(opened);
         Ok(opened)
@@ -121,7 +125,7 @@ impl<'a> Walk<'a> {
         metrics::counter!("cortex_scanner_list_requests_total").increment(list_requests);
         Folder {
             objects: self.before() + self.extent.objects,
-            left_alone: self.pages.left_alone(),
+            left_alone: self.pages.left_alone() + self.left_alone,
             list_requests,
             listed: None,
             end,

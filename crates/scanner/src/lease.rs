@@ -41,6 +41,8 @@ pub(crate) struct Scope {
     pub(crate) sweep_cursor: String,
     /// How far folders of the window are known.
     pub(crate) marks: BTreeMap<Date, FolderMark>,
+    /// Older folders up to this date are left out: the ledger has forgotten files of theirs, and opens nothing there.
+    pub(crate) forgotten_until: Option<Date>,
 }
 
 /// How a scan ended, for CompleteScan.
@@ -95,6 +97,7 @@ impl Lease {
                 full_sweep: granted.full_sweep,
                 sweep_cursor: granted.sweep_cursor,
                 marks: marks.collect(),
+                forgotten_until: granted.forgotten_until.parse().ok(),
             },
             worker: worker.clone(),
             token,

@@ -7,12 +7,14 @@ mod world;
 use std::time::Duration;
 
 use api::worker::{
-    CompleteScanRequest, ListUnpublishedRequest, ListedObject, RecordObjectsRequest, UnpublishedFile,
+    Claim, ClaimFilesRequest, CompleteScanRequest, ListUnpublishedRequest, ListedObject,
+    RecordObjectsRequest, UnpublishedFile,
 };
 use prost::{Message, Name};
 use queue::Outgoing;
-use records::queue::ObjectFound;
+use records::queue::{FileProgress, ObjectFound, Outcome};
 use records::topic;
+use registry::store::ProgressBatch;
 use world::{World, config, day};
 
 /// A file with the content "b", as a scanner lists it.
@@ -124,6 +126,55 @@ async fn a_file_put_into_an_old_folder_waits_for_the_sweep() {
     tokio::time::sleep_until(swept + sweep_interval).await;
     world.scan().await;
     assert_eq!(world.published().await, [(late, 1), (new, 1), (newer, 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_the_ledger_has_forgotten_is_not_published_again() {
+    let world = World::with(Duration::from_secs(1), Duration::from_millis(20)).await;
+    let old = world.put(&format!("{}/old.csv", day(40)), "old");
+    world.scan().await;
+    world.scan().await;
+    assert_eq!(world.published().await, [(old.clone(), 1)]);
+    let (message, found) = world.messages().await.remove(0);
+    let claim = Claim {
+        source_id: found.source_id.clone(),
+        file_id: found.file_id.clone(),
+        generation: 1,
+        topic: topic::OBJECTS.to_owned(),
+        partition: message.partition,
+        offset: message.offset,
+        ..Claim::default()
+    };
+    let claims = ClaimFilesRequest { worker_id: "parser".into(), claims: vec![claim] };
+    world.worker.clone().claim_files(claims).await.unwrap();
+    let read = FileProgress {
+        account_id: found.account_id,
+        source_id: found.source_id,
+        file_id: found.file_id,
+        generation: 1,
+        chunk: 1,
+        outcome: Outcome::Accepted.into(),
+        ..FileProgress::default()
+    };
+    let batch = ProgressBatch {
+        topic: "by-hand",
+        partition: 0,
+        next_offset_before: 0,
+        next_offset_after: 1,
+        messages: &[read],
+    };
+    let (store, source) = (world.store().await, world.source_id().into());
+    store.apply_progress(&batch, jiff::Timestamp::now()).await.unwrap();
+    assert_eq!(store.forget_files(&source, jiff::Timestamp::now(), 10).await.unwrap(), 1);
+    store.close().await;
+
+    let late = world.put(&format!("{}/late.csv", day(30)), "late");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.scan().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let found = world.scan().await;
+    assert_eq!(world.published().await, [(old, 1), (late, 1)]);
+    assert_eq!((found.folders, found.left_alone), (1, 1), "its folder is not listed any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,6 +112,14 @@ impl Postgres {
         self.start_again()
     }
 
+    /// Runs SQL in one of its databases, as one transaction where it is several statements.
+    ///
+    /// # Errors
+    /// Where the server refuses it, with what it says.
+    pub fn run(&self, url: &str, sql: &str) -> Result<()> {
+        query(&self.psql, url, sql)
+    }
+
     fn own(&mut self) -> Result<&mut Own> {
         self.own
             .as_mut()

@@ -25,8 +25,8 @@ use crate::convert::{self, from_timestamp, timestamp};
 use crate::error::CallError;
 use crate::name;
 use crate::store::{
-    Claim, FileGeneration, FolderMark, LeaseToken, ListedFolder, ListedObject, Problem, ScanCompletion,
-    Source, SourceId, UnpublishedFile,
+    Claim, FileGeneration, FolderMark, LeaseToken, ListedFolder, ListedObject, Problem, Recorded,
+    ScanCompletion, Source, SourceId, UnpublishedFile,
 };
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -37,10 +37,10 @@ const LONGEST_LEASE: Duration = Duration::from_secs(600);
 /// Where nothing is due, a scanner asks again after at most this; a source that is activated meanwhile waits no longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
-/// Where files are held back or a sweep was interrupted, the source is due again after this.
+/// Where a sweep was interrupted, the source is due again after this.
 const SOON: Duration = Duration::from_secs(1);
 const MOST_OBJECTS: usize = 1_000;
-const MOST_CLAIMS: usize = 100;
+const MOST_CLAIMS: usize = 1_000;
 
 #[tonic::async_trait]
 impl WorkerService for Service {
@@ -64,6 +64,7 @@ impl WorkerService for Service {
         };
         let interval = self.config.relist_interval;
         let lease = ScanLease {
+            forgotten_until: leased.forgotten_until.map(|date| date.to_string()).unwrap_or_default(),
             marks: leased.marks.into_iter().map(|mark| folder_mark(mark, interval, now)).collect(),
             token: Some(api::worker::LeaseToken {
                 source_id: leased.token.source.to_string(),
@@ -99,7 +100,8 @@ impl WorkerService for Service {
         let objects = request.objects.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
         let recorded =
             self.store.record_objects(&token, &objects, Timestamp::now()).await.map_err(CallError::from)?;
-        Ok(Response::new(RecordObjectsResponse { opened: recorded.opened, known: recorded.known }))
+        let Recorded { opened, known, left_alone } = recorded;
+        Ok(Response::new(RecordObjectsResponse { opened, known, left_alone }))
     }
 
     async fn list_unpublished(
@@ -145,12 +147,9 @@ impl WorkerService for Service {
         let request = request.into_inner();
         let token = token(request.token)?;
         let now = Timestamp::now();
-        let held_back = match self.store.list_unpublished(&token, 1, 0).await {
-            Ok(unpublished) => unpublished.held_back > 0,
-            Err(error) => return Err(CallError::from(error).into()),
-        };
-        let soon = held_back || !request.sweep_cursor.is_empty();
-        let pause = if soon { SOON.min(self.config.scan_interval) } else { self.config.scan_interval };
+        let interval = self.config.scan_interval;
+        // What is still to be published makes it due soon too, as the store sees.
+        let pause = if request.sweep_cursor.is_empty() { interval } else { SOON.min(interval) };
         let next_scan_at = later(now, pause);
         let mut findings = request.findings.unwrap_or_default();
         if !request.sweep_finished {

@@ -188,12 +188,15 @@ impl Store {
         for row in rows.iter().map(Columns) {
             let name =
                 FileGeneration { file_id: row.file_id("file_id")?, generation: row.small("generation")? };
-            open_next(tx, name, i64::MAX, now).await?;
-            sqlx::query("UPDATE generations SET reopen = 0 WHERE file_id = $1 AND generation = $2")
-                .bind(name.file_id.as_bytes().to_vec())
-                .bind(i64::from(name.generation))
-                .execute(&mut **tx)
-                .await?;
+            open_next(tx, source, name, i64::MAX, now).await?;
+            sqlx::query(
+                "UPDATE generations SET reopen = 0 WHERE source_id = $1 AND file_id = $2 AND generation = $3",
+            )
+            .bind(source.as_str())
+            .bind(name.file_id.as_bytes().to_vec())
+            .bind(i64::from(name.generation))
+            .execute(&mut **tx)
+            .await?;
         }
         Ok(rows.len())
     }

@@ -34,9 +34,9 @@ impl Store {
         self.get_source(account, source).await?;
         let waiting = sqlx::query(
             "SELECT COUNT(*) AS files, CAST(COALESCE(SUM(size), 0) AS BIGINT) AS bytes, MIN(date) AS oldest FROM ( \
-                SELECT size, date FROM generations WHERE source_id = $1 AND state = 'discovered' \
+                SELECT size, date FROM generations WHERE source_id = $1 AND phase = 'waiting' \
                 UNION ALL \
-                SELECT size, date FROM generations WHERE source_id = $1 AND state IN ('published', 'claimed')) AS waiting",
+                SELECT size, date FROM generations WHERE source_id = $1 AND phase = 'under_way') AS waiting",
         )
         .bind(source.as_str())
         .fetch_one(&self.pool)

@@ -62,7 +62,7 @@ impl Store {
         most_attempts: u32,
         now: Timestamp,
     ) -> Result<Claimed> {
-        let wanted: BTreeSet<_> = claims.iter().map(Claim::name).collect();
+        let wanted: BTreeSet<_> = claims.iter().map(|claim| (claim.source.clone(), claim.name())).collect();
         let mut tx = self.begin().await?;
         let mut known = self.lock_generations(&mut tx, &wanted).await?;
         let mut ranges = self.claimed_ranges(&mut tx, claims).await?;
@@ -128,7 +128,8 @@ impl Store {
              claim_partition = batch.partition_id, claim_offset = batch.at_offset, claimed_by = $2, \
              claimed_at = $3, updated_at = $3, attempts = batch.attempts, attempt = batch.attempt, \
              attempt_chunk = batch.attempt_chunk \
-             FROM {} WHERE generations.file_id = batch.file_id AND generations.generation = batch.generation",
+             FROM {} WHERE generations.source_id = batch.source_id AND generations.file_id = batch.file_id \
+             AND generations.generation = batch.generation",
             self.dialect.batch("$1", &columns)
         )))
         .bind(to_json(&rows)?)
@@ -146,17 +147,24 @@ impl Store {
             .iter()
             .map(|claim| {
                 json!({
+                    "source_id": claim.source.as_str(),
                     "file_id": claim.file_id.to_string(),
                     "generation": claim.generation,
                     "attempt": claim.attempt.name,
                 })
             })
             .collect();
-        let columns = [("file_id", Kind::Bytes), ("generation", Kind::Int), ("attempt", Kind::Text)];
+        let columns = [
+            ("source_id", Kind::Text),
+            ("file_id", Kind::Bytes),
+            ("generation", Kind::Int),
+            ("attempt", Kind::Text),
+        ];
         let mut tx = self.begin().await?;
         sqlx::query(sql(format!(
             "UPDATE generations SET attempts = 0, attempt = '' FROM {} \
-             WHERE generations.file_id = batch.file_id AND generations.generation = batch.generation \
+             WHERE generations.source_id = batch.source_id AND generations.file_id = batch.file_id \
+             AND generations.generation = batch.generation \
              AND generations.attempt = batch.attempt AND generations.attempts = 1 AND generations.state = 'claimed'",
             self.dialect.batch("$1", &columns)
         )))
@@ -192,6 +200,7 @@ impl Claim {
     /// A row of [`attempt_columns`].
     pub(super) fn as_json(&self, attempts: &Attempts) -> serde_json::Value {
         json!({
+            "source_id": self.source.as_str(),
             "file_id": self.file_id.to_string(),
             "generation": self.generation,
             "topic": self.at.topic,
@@ -205,8 +214,9 @@ impl Claim {
 }
 
 /// What is written of an attempt that begins.
-pub(super) fn attempt_columns() -> [(&'static str, Kind); 8] {
+pub(super) fn attempt_columns() -> [(&'static str, Kind); 9] {
     [
+        ("source_id", Kind::Text),
         ("file_id", Kind::Bytes),
         ("generation", Kind::Int),
         ("topic", Kind::Text),

@@ -42,6 +42,9 @@ impl Dialect {
 
     /// The rows of a JSON array of objects, bound as `parameter`, as the relation `batch`: one parameter and one prepared
     /// statement, however many rows.
+    ///
+    /// PostgreSQL is led to take it for one row, by a condition that always holds: whatever the size of the tables, it then
+    /// looks up row by row, rather than reading all of a source and comparing.
     pub(super) fn batch(self, parameter: &str, columns: &[(&str, Kind)]) -> String {
         let columns: Vec<String> = columns.iter().map(|(name, kind)| self.column(name, *kind)).collect();
         let rows = match self {
@@ -49,10 +52,21 @@ impl Dialect {
             Self::Sqlite => format!("json_each({parameter})"),
         };
         let alias = match self {
-            Self::Postgres => "item(value)",
+            Self::Postgres => "item(value) WHERE item.value ->> '' IS NULL",
             Self::Sqlite => "item",
         };
         format!("(SELECT {} FROM {rows} AS {alias}) AS batch", columns.join(", "))
+    }
+
+    /// True of rows whose source and file id a batch of one source names. SQLite looks up by both only where each stands by
+    /// itself.
+    pub(super) fn named_by(self, batch: &str) -> String {
+        match self {
+            Self::Postgres => format!("(source_id, file_id) IN (SELECT source_id, file_id FROM {batch})"),
+            Self::Sqlite => format!(
+                "source_id IN (SELECT source_id FROM {batch}) AND file_id IN (SELECT file_id FROM {batch})"
+            ),
+        }
     }
 
     fn column(self, name: &str, kind: Kind) -> String {

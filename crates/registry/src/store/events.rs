@@ -88,8 +88,8 @@ impl Store {
             Some(problem) => self.miss_events(&mut tx, source, problem, now).await?,
             None => self.end_attention(&mut tx, source, AttentionKind::Events).await?,
         }
-        let opened = self.open_listed(&mut tx, source, objects, now).await?;
-        if opened > 0 {
+        let recorded = self.open_listed(&mut tx, source, objects, now).await?;
+        if recorded.opened > 0 {
             // A scan that runs meanwhile is due again soon, since it finds them unpublished at its end.
             sqlx::query("UPDATE scans SET next_scan_at = $2 WHERE source_id = $1 AND next_scan_at > $2")
                 .bind(source.as_str())
@@ -98,6 +98,6 @@ impl Store {
                 .await?;
         }
         tx.commit().await?;
-        Ok(u32::try_from(opened).unwrap_or(u32::MAX))
+        Ok(recorded.opened)
     }
 }

@@ -191,8 +191,11 @@ pub(super) const FILE_COLUMNS: &str = "g.file_id, f.object_key, g.generation, g.
     g.warning_examples, g.position, g.chunk, g.format, g.compression, \
     g.error, g.discovered_at, g.updated_at, g.finished_at, g.claimed_by, g.attempts, g.replaces";
 
-const FILES_OF_SOURCE: &str = "FROM generations g JOIN files f ON f.file_id = g.file_id \
-    WHERE g.source_id = $1 AND (g.date, g.discovered_at, g.file_id, g.generation) < ($2, $3, $4, $5) \
+/// Generations `g` with their files `f`.
+pub(super) const GENERATIONS_OF_FILES: &str =
+    "FROM generations g JOIN files f ON f.source_id = g.source_id AND f.file_id = g.file_id";
+
+const OF_SOURCE: &str = "WHERE g.source_id = $1 AND (g.date, g.discovered_at, g.file_id, g.generation) < ($2, $3, $4, $5) \
     AND EXISTS (SELECT 1 FROM sources s WHERE s.source_id = $1 AND s.account_id = $6 AND s.state <> 'deleted')";
 const NEWEST_FIRST: &str =
     "ORDER BY g.date DESC, g.discovered_at DESC, g.file_id DESC, g.generation DESC LIMIT $7";
@@ -224,8 +227,10 @@ impl Store {
         let (date, discovered, file_id, generation): FileKey =
             page.after((":".to_owned(), i64::MAX, Vec::new(), i64::MAX))?;
         self.get_source(account, source).await?;
-        let query =
-            sql(format!("SELECT {FILE_COLUMNS} {FILES_OF_SOURCE} {} {NEWEST_FIRST}", filter.conditions(8)));
+        let query = sql(format!(
+            "SELECT {FILE_COLUMNS} {GENERATIONS_OF_FILES} {OF_SOURCE} {} {NEWEST_FIRST}",
+            filter.conditions(8)
+        ));
         let query = sqlx::query(query)
             .bind(source.as_str())
             .bind(date)
@@ -259,9 +264,10 @@ impl Store {
         self.get_source(account, source).await?;
         let file_id = FileId::of(source.as_str(), object_key);
         let found = sqlx::query(sql(format!(
-            "SELECT {FILE_COLUMNS} FROM generations g JOIN files f ON f.file_id = g.file_id \
-             WHERE g.file_id = $1 AND (g.generation = $2 OR $2 = 0) ORDER BY g.generation DESC LIMIT 1"
+            "SELECT {FILE_COLUMNS} {GENERATIONS_OF_FILES} WHERE g.source_id = $1 AND g.file_id = $2 \
+             AND (g.generation = $3 OR $3 = 0) ORDER BY g.generation DESC LIMIT 1"
         )))
+        .bind(source.as_str())
         .bind(file_id.as_bytes().to_vec())
         .bind(i64::from(generation))
         .fetch_optional(&self.pool)
@@ -269,9 +275,10 @@ impl Store {
         let no_file = || StoreError::NotFound { kind: "file", id: object_key.to_owned() };
         let found = found.as_ref().map(file).ok_or_else(no_file)??;
         let rows = sqlx::query(
-            "SELECT row_number, position, detail FROM row_errors WHERE file_id = $1 AND generation = $2 \
-             ORDER BY position LIMIT $3",
+            "SELECT row_number, position, detail FROM row_errors \
+             WHERE source_id = $1 AND file_id = $2 AND generation = $3 ORDER BY position LIMIT $4",
         )
+        .bind(source.as_str())
         .bind(file_id.as_bytes().to_vec())
         .bind(i64::from(found.generation))
         .bind(i64::from(limit))
@@ -284,7 +291,7 @@ impl Store {
     pub async fn unfinished(&self, stuck_since: Timestamp) -> Result<Unfinished> {
         let rows = sqlx::query(
             "SELECT state, COUNT(*) AS files, SUM(CASE WHEN updated_at < $1 THEN 1 ELSE 0 END) AS stuck, \
-             MIN(updated_at) AS oldest FROM generations WHERE state IN ('published', 'claimed') GROUP BY state",
+             MIN(updated_at) AS oldest FROM generations WHERE phase = 'under_way' GROUP BY state",
         )
         .bind(stuck_since.as_microsecond())
         .fetch_all(&self.pool)

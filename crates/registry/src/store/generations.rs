@@ -59,21 +59,24 @@ impl Generation {
 }
 
 impl Store {
-    /// Locks those of the generations that the ledger knows, always in the same order, and reads them.
+    /// Locks those of the generations that the ledger knows as their source's, always in the same order, and reads them.
     pub(super) async fn lock_generations(
         &self,
         tx: &mut Tx,
-        wanted: &BTreeSet<FileGeneration>,
+        wanted: &BTreeSet<(SourceId, FileGeneration)>,
     ) -> Result<BTreeMap<FileGeneration, Generation>> {
-        let batch = self.dialect.batch("$1", &[("file_id", Kind::Bytes), ("generation", Kind::Int)]);
+        let batch = self.dialect.batch("$1", &NAME);
+        // Sources are found by an expression, so that they come behind the generations: by the source alone PostgreSQL might
+        // read all generations of it for each name.
         let rows = sqlx::query(sql(format!(
             "SELECT g.file_id, g.generation, g.source_id, s.account_id, s.state AS source_state, f.object_key, \
              g.date, g.state, g.claim_topic, g.claim_partition, g.claim_offset, g.row_count, g.accepted, \
              g.rejected, g.chunk, g.replaces, g.warning_examples, g.updated_at, g.attempts, g.attempt, g.attempt_chunk \
              FROM {batch} \
-             JOIN generations g ON g.file_id = batch.file_id AND g.generation = batch.generation \
-             JOIN files f ON f.file_id = g.file_id \
-             JOIN sources s ON s.source_id = g.source_id \
+             JOIN generations g ON g.source_id = batch.source_id AND g.file_id = batch.file_id \
+             AND g.generation = batch.generation \
+             JOIN files f ON f.source_id = g.source_id AND f.file_id = g.file_id \
+             JOIN sources s ON s.source_id = g.source_id || '' \
              ORDER BY g.file_id, g.generation {}",
             self.dialect.lock("g")
         )))
@@ -84,11 +87,23 @@ impl Store {
     }
 }
 
-/// Names of generations as a batch.
-pub(super) fn names(wanted: &BTreeSet<FileGeneration>) -> Result<String> {
+/// The columns of [`names`]. The source is among them so that PostgreSQL looks into its partition alone; where it were bound
+/// beside them, both databases might walk all generations of the source, and read the batch anew for each.
+pub(super) const NAME: [(&str, Kind); 3] =
+    [("source_id", Kind::Text), ("file_id", Kind::Bytes), ("generation", Kind::Int)];
+
+/// Names of generations as a batch. PostgreSQL has no text with a NUL in it; no source is called so.
+pub(super) fn names(wanted: &BTreeSet<(SourceId, FileGeneration)>) -> Result<String> {
     let names: Vec<_> = wanted
         .iter()
-        .map(|name| json!({ "file_id": name.file_id.to_string(), "generation": name.generation }))
+        .filter(|(source, _)| !source.as_str().contains('\0'))
+        .map(|(source, name)| {
+            json!({
+                "source_id": source.as_str(),
+                "file_id": name.file_id.to_string(),
+                "generation": name.generation,
+            })
+        })
         .collect();
     to_json(&names)
 }

@@ -11,7 +11,7 @@ use sqlx::any::AnyRow;
 use super::{
     AttentionKind, FileGeneration, LeaseToken, OverwritePolicy, Result, SourceId, Store, StoreError, Tx,
     dialect::{Kind, int},
-    generations::names,
+    generations::{NAME, names},
     row::{Columns, to_json},
     sql,
 };
@@ -41,6 +41,8 @@ pub struct Recorded {
     pub opened: u32,
     /// Objects that were known as they are.
     pub known: u32,
+    /// Objects that the ledger does not know, in folders of which it has forgotten files: they may be among those.
+    pub left_alone: u32,
 }
 
 /// A generation that is due on the queue.
@@ -82,8 +84,9 @@ struct Open<'o> {
 
 impl Store {
     /// Writes listed objects into the ledger: an ETag never seen for its object opens the object's next generation,
-    /// every other is known. Of a key listed twice in one call the last counts, and the rest are known. All of the call
-    /// or nothing; [`StoreError::FenceLost`] where the lease is lost.
+    /// every other is known. Of a key listed twice in one call the last counts, and the rest are known. What
+    /// [`Store::forget_files`] may have removed opens nothing. All of the call or nothing; [`StoreError::FenceLost`] where
+    /// the lease is lost.
     pub async fn record_objects(
         &self,
         token: &LeaseToken,
@@ -92,33 +95,39 @@ impl Store {
     ) -> Result<Recorded> {
         let mut tx = self.begin().await?;
         self.hold(&mut tx, token).await?;
-        let opened = self.open_listed(&mut tx, &token.source, objects, now).await?;
+        let recorded = self.open_listed(&mut tx, &token.source, objects, now).await?;
         tx.commit().await?;
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Ok(Recorded { opened: count(opened), known: count(objects.len() - opened) })
+        Ok(recorded)
     }
 
-    /// Opens the generations that the objects call for; gives how many. Under the lock of the source's scan.
+    /// Opens the generations that the objects call for. Under the lock of the source's scan.
     pub(super) async fn open_listed(
         &self,
         tx: &mut Tx,
         source: &SourceId,
         objects: &[ListedObject],
         now: Timestamp,
-    ) -> Result<usize> {
-        let listed = identify(source, objects)?;
+    ) -> Result<Recorded> {
+        let mut listed = identify(source, objects)?;
         if listed.is_empty() {
-            return Ok(0);
+            return Ok(Recorded { opened: 0, known: 0, left_alone: 0 });
         }
-        let policy = overwrite_policy(tx, source).await?;
-        let known = self.known_generations(tx, &listed).await?;
+        let (policy, forgotten_until) = rules(tx, source).await?;
+        let known = self.known_generations(tx, source, &listed).await?;
+        let before = listed.len();
+        listed.retain(|id, object| {
+            known.contains_key(id) || forgotten_until.is_none_or(|until| object.date > until)
+        });
+        let left_alone = before - listed.len();
         let opens = opened(&listed, &known, policy);
         if !opens.is_empty() {
             self.open_generations(tx, source, &opens, now).await?;
             self.note_arrivals(tx, source, &opens).await?;
             self.end_attention(tx, source, AttentionKind::Data).await?;
         }
-        Ok(opens.len())
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let known = objects.len() - opens.len() - left_alone;
+        Ok(Recorded { opened: count(opens.len()), known: count(known), left_alone: count(left_alone) })
     }
 
     /// Counts what was discovered by date.
@@ -177,9 +186,9 @@ impl Store {
         self.hold(&mut tx, token).await?;
         let counts = sqlx::query(
             "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM generations \
-                     WHERE source_id = $1 AND state IN ('published', 'claimed') LIMIT $2) AS few) AS unfinished, \
+                     WHERE source_id = $1 AND phase = 'under_way' LIMIT $2) AS few) AS unfinished, \
                     (SELECT COUNT(*) FROM (SELECT 1 FROM generations \
-                     WHERE source_id = $1 AND state = 'discovered' LIMIT $3) AS few) AS waiting",
+                     WHERE source_id = $1 AND phase = 'waiting' LIMIT $3) AS few) AS waiting",
         )
         .bind(token.source.as_str())
         .bind(int(max_unfinished))
@@ -190,8 +199,8 @@ impl Store {
         let allowed = max_unfinished.saturating_sub(counts.count("unfinished")?);
         let rows = sqlx::query(
             "SELECT g.file_id, g.generation, f.object_key, g.etag, g.size, g.last_modified, g.date \
-             FROM generations g JOIN files f ON f.file_id = g.file_id \
-             WHERE g.source_id = $1 AND g.state = 'discovered' ORDER BY g.date, g.file_id, g.generation LIMIT $2",
+             FROM generations g JOIN files f ON f.source_id = g.source_id AND f.file_id = g.file_id \
+             WHERE g.source_id = $1 AND g.phase = 'waiting' ORDER BY g.date, g.file_id, g.generation LIMIT $2",
         )
         .bind(token.source.as_str())
         .bind(int(allowed.min(limit.into())))
@@ -211,22 +220,19 @@ impl Store {
         files: &[FileGeneration],
         now: Timestamp,
     ) -> Result<()> {
-        let wanted: BTreeSet<_> = files.iter().copied().collect();
+        let wanted: BTreeSet<_> = files.iter().map(|name| (token.source.clone(), *name)).collect();
         let mut tx = self.begin().await?;
         self.hold(&mut tx, token).await?;
         self.lock_generations(&mut tx, &wanted).await?;
-        let batch = self.dialect.batch("$1", &[("file_id", Kind::Bytes), ("generation", Kind::Int)]);
-        // The source is written so that no index has it: SQLite would walk all generations of the source by one, and read the
-        // batch anew for each.
         sqlx::query(sql(format!(
             "UPDATE generations SET published_at = COALESCE(published_at, $2), updated_at = $2, \
              state = CASE WHEN state = 'discovered' THEN 'published' ELSE state END \
-             FROM {batch} WHERE generations.file_id = batch.file_id \
-             AND generations.generation = batch.generation AND COALESCE(generations.source_id, '') = $3"
+             FROM {} WHERE generations.source_id = batch.source_id AND generations.file_id = batch.file_id \
+             AND generations.generation = batch.generation",
+            self.dialect.batch("$1", &NAME)
         )))
         .bind(names(&wanted)?)
         .bind(now.as_microsecond())
-        .bind(token.source.as_str())
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -236,12 +242,17 @@ impl Store {
     async fn known_generations(
         &self,
         tx: &mut Tx,
+        source: &SourceId,
         listed: &BTreeMap<FileId, &ListedObject>,
     ) -> Result<BTreeMap<FileId, Vec<(u32, String)>>> {
-        let ids: Vec<_> = listed.keys().map(|id| json!({ "file_id": id.to_string() })).collect();
+        let ids: Vec<_> = listed
+            .keys()
+            .map(|id| json!({ "source_id": source.as_str(), "file_id": id.to_string() }))
+            .collect();
         let rows = sqlx::query(sql(format!(
-            "SELECT g.file_id, g.generation, g.etag FROM {} JOIN generations g ON g.file_id = batch.file_id",
-            self.dialect.batch("$1", &[("file_id", Kind::Bytes)])
+            "SELECT g.file_id, g.generation, g.etag FROM {} \
+             JOIN generations g ON g.source_id = batch.source_id AND g.file_id = batch.file_id",
+            self.dialect.batch("$1", &NAME[..2])
         )))
         .bind(to_json(&ids)?)
         .fetch_all(&mut **tx)
@@ -266,8 +277,8 @@ impl Store {
         let files = self.dialect.batch("$1", &[("file_id", Kind::Bytes), ("object_key", Kind::Text)]);
         // "WHERE true" lets SQLite tell the conflict clause from a join's condition.
         sqlx::query(sql(format!(
-            "INSERT INTO files (file_id, source_id, object_key) SELECT file_id, $2, object_key FROM {files} \
-             WHERE true ON CONFLICT (file_id) DO NOTHING"
+            "INSERT INTO files (source_id, file_id, object_key) SELECT $2, file_id, object_key FROM {files} \
+             WHERE true ON CONFLICT (source_id, file_id) DO NOTHING"
         )))
         .bind(opens.as_str())
         .bind(source.as_str())
@@ -283,9 +294,9 @@ impl Store {
             ("replaces", Kind::Int),
         ];
         sqlx::query(sql(format!(
-            "INSERT INTO generations (file_id, generation, source_id, etag, size, last_modified, date, replaces, \
+            "INSERT INTO generations (source_id, file_id, generation, etag, size, last_modified, date, replaces, \
              discovered_at, updated_at) \
-             SELECT file_id, generation, $2, etag, size, last_modified, date, replaces, $3, $3 FROM {}",
+             SELECT $2, file_id, generation, etag, size, last_modified, date, replaces, $3, $3 FROM {}",
             self.dialect.batch("$1", &columns)
         )))
         .bind(opens)
@@ -356,12 +367,17 @@ fn as_json(Open { name, object, replaces }: &Open<'_>) -> serde_json::Value {
     })
 }
 
-async fn overwrite_policy(tx: &mut Tx, source: &SourceId) -> Result<OverwritePolicy> {
-    let row = sqlx::query("SELECT overwrite_policy FROM sources WHERE source_id = $1")
-        .bind(source.as_str())
-        .fetch_one(&mut **tx)
-        .await?;
-    OverwritePolicy::parse(&Columns(&row).text("overwrite_policy")?)
+/// What an overwritten object does, and up to which folder files may have been forgotten.
+async fn rules(tx: &mut Tx, source: &SourceId) -> Result<(OverwritePolicy, Option<Date>)> {
+    let row = sqlx::query(
+        "SELECT s.overwrite_policy, c.forgotten_until FROM sources s JOIN scans c ON c.source_id = s.source_id \
+         WHERE s.source_id = $1",
+    )
+    .bind(source.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    let row = Columns(&row);
+    Ok((OverwritePolicy::parse(&row.text("overwrite_policy")?)?, row.date_or_none("forgotten_until")?))
 }
 
 fn unpublished(row: &AnyRow) -> Result<UnpublishedFile> {

@@ -68,7 +68,7 @@ impl Store {
             return Ok(Applied::Conflict { next_offset });
         }
         self.note_reading(&mut tx, batch.messages, now).await?;
-        let wanted: BTreeSet<_> = batch.messages.iter().filter_map(name).collect();
+        let wanted: BTreeSet<_> = batch.messages.iter().filter_map(wanted).collect();
         let mut change = Change::default();
         if !wanted.is_empty() {
             let mut known = self.lock_generations(&mut tx, &wanted).await?;
@@ -85,8 +85,8 @@ impl Store {
         self.write_formats(&mut tx, &change.formats).await?;
         self.write_last_columns(&mut tx, &change.columns).await?;
         self.add_samples(&mut tx, &change.samples).await?;
-        for (name, at) in &change.altered {
-            open_next(&mut tx, *name, MOST_BY_ITSELF, *at).await?;
+        for (source, name, at) in &change.altered {
+            open_next(&mut tx, source, *name, MOST_BY_ITSELF, *at).await?;
         }
         tx.commit().await?;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -114,6 +114,7 @@ impl Store {
             return Ok(());
         }
         let columns = [
+            ("source_id", Kind::Text),
             ("file_id", Kind::Bytes),
             ("generation", Kind::Int),
             ("state", Kind::Text),
@@ -133,10 +134,11 @@ impl Store {
             ("reopen", Kind::Int),
             ("split", Kind::Text),
         ];
-        let set: Vec<_> = columns[2..].iter().map(|(name, _)| format!("{name} = batch.{name}")).collect();
+        let set: Vec<_> = columns[3..].iter().map(|(name, _)| format!("{name} = batch.{name}")).collect();
         sqlx::query(sql(format!(
             "UPDATE generations SET {} FROM {} \
-             WHERE generations.file_id = batch.file_id AND generations.generation = batch.generation",
+             WHERE generations.source_id = batch.source_id AND generations.file_id = batch.file_id \
+             AND generations.generation = batch.generation",
             set.join(", "),
             self.dialect.batch("$1", &columns)
         )))
@@ -191,6 +193,7 @@ impl Store {
             return Ok(());
         }
         let columns = [
+            ("source_id", Kind::Text),
             ("file_id", Kind::Bytes),
             ("generation", Kind::Int),
             ("position", Kind::Int),
@@ -198,8 +201,9 @@ impl Store {
             ("detail", Kind::Text),
         ];
         sqlx::query(sql(format!(
-            "INSERT INTO row_errors (file_id, generation, position, row_number, detail) \
-             SELECT file_id, generation, position, row_number, detail FROM {} WHERE true ON CONFLICT DO NOTHING",
+            "INSERT INTO row_errors (source_id, file_id, generation, position, row_number, detail) \
+             SELECT source_id, file_id, generation, position, row_number, detail FROM {} \
+             WHERE true ON CONFLICT DO NOTHING",
             self.dialect.batch("$1", &columns)
         )))
         .bind(to_json(errors)?)
@@ -297,7 +301,7 @@ struct Change {
     /// Files that came to rest, by source, format and compression.
     formats: BTreeMap<(SourceId, String, String), u64>,
     /// Generations whose object did not come as it is stored, and when they ended: they are read again as the next.
-    altered: Vec<(FileGeneration, Timestamp)>,
+    altered: Vec<(SourceId, FileGeneration, Timestamp)>,
 }
 
 #[derive(Default)]
@@ -342,7 +346,7 @@ impl Change {
         self.compare_with_next(message, generation);
         advance(generation, message, at);
         if message.error.as_ref().is_some_and(|error| error.code == OBJECT_ALTERED) {
-            self.altered.push((name, at));
+            self.altered.push((generation.source.clone(), name, at));
         }
         let mut row = as_json(name, generation, message)?;
         row["split"] = json!(self.splits.kept(name)?);
@@ -374,7 +378,7 @@ impl Change {
     /// The first refused rows; later ones are on the topic of rejected rows alone.
     fn keep_errors(&mut self, name: FileGeneration, message: &FileProgress, generation: &Generation) {
         if generation.rejected < MOST_ROW_ERRORS {
-            self.row_errors.extend(message.refusals.iter().map(|row| row_error(name, row)));
+            self.row_errors.extend(message.refusals.iter().map(|row| row_error(name, generation, row)));
         }
     }
 
@@ -399,6 +403,10 @@ impl Change {
         });
         self.samples.entry(generation.source.clone()).or_default().extend(samples);
     }
+}
+
+fn wanted(message: &FileProgress) -> Option<(SourceId, FileGeneration)> {
+    Some((message.source_id.as_str().into(), name(message)?))
 }
 
 pub(super) fn name(message: &FileProgress) -> Option<FileGeneration> {
@@ -436,6 +444,7 @@ fn as_json(
         position: error.position,
     });
     Ok(json!({
+        "source_id": generation.source.as_str(),
         "file_id": name.file_id.to_string(),
         "generation": name.generation,
         "state": generation.state.as_str(),
@@ -456,7 +465,7 @@ fn as_json(
     }))
 }
 
-fn row_error(name: FileGeneration, row: &RefusedRow) -> serde_json::Value {
+fn row_error(name: FileGeneration, generation: &Generation, row: &RefusedRow) -> serde_json::Value {
     let detail = RowErrorDetail {
         code: without_nul(&row.code),
         column: without_nul(&row.column),
@@ -465,6 +474,7 @@ fn row_error(name: FileGeneration, row: &RefusedRow) -> serde_json::Value {
         raw: without_nul(&String::from_utf8_lossy(&row.raw)),
     };
     json!({
+        "source_id": generation.source.as_str(),
         "file_id": name.file_id.to_string(),
         "generation": name.generation,
         "position": int(row.position),

@@ -1,8 +1,17 @@
 //! The end of deleted sources whose grace period is over.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
 
-use super::{Result, SourceId, Store, row::Columns};
+use jiff::Timestamp;
+use ledger::FileId;
+use serde_json::json;
+
+use super::{
+    Result, SourceId, Store, Tx,
+    generations::NAME,
+    row::{Columns, to_json},
+    sql,
+};
 
 /// Files that go in one transaction.
 const FILES_AT_ONCE: i64 = 1_000;
@@ -36,7 +45,7 @@ impl Store {
     pub async fn purge_source(&self, id: &SourceId, before: Timestamp) -> Result<bool> {
         loop {
             let mut tx = self.begin().await?;
-            let due = sqlx::query(super::sql(format!(
+            let due = sqlx::query(sql(format!(
                 "SELECT source_id FROM sources WHERE source_id = $1 AND state = 'deleted' AND deleted_at < $2 {}",
                 self.dialect.lock("sources")
             )))
@@ -47,22 +56,16 @@ impl Store {
             if due.is_none() {
                 return Ok(false);
             }
-            let some = "SELECT file_id FROM files WHERE source_id = $1 ORDER BY file_id LIMIT $2";
-            for table in ["row_errors", "generations"] {
-                sqlx::query(super::sql(format!("DELETE FROM {table} WHERE file_id IN ({some})")))
+            let files =
+                sqlx::query("SELECT file_id FROM files WHERE source_id = $1 ORDER BY file_id LIMIT $2")
                     .bind(id.as_str())
                     .bind(FILES_AT_ONCE)
-                    .execute(&mut *tx)
+                    .fetch_all(&mut *tx)
                     .await?;
-            }
-            let gone = sqlx::query(super::sql(format!("DELETE FROM files WHERE file_id IN ({some})")))
-                .bind(id.as_str())
-                .bind(FILES_AT_ONCE)
-                .execute(&mut *tx)
-                .await?;
-            if gone.rows_affected() == 0 {
+            let files = files.iter().map(|row| Columns(row).file_id("file_id")).collect::<Result<_>>()?;
+            if self.remove_files(&mut tx, id, &files).await? == 0 {
                 for table in TABLES {
-                    sqlx::query(super::sql(format!("DELETE FROM {table} WHERE source_id = $1")))
+                    sqlx::query(sql(format!("DELETE FROM {table} WHERE source_id = $1")))
                         .bind(id.as_str())
                         .execute(&mut *tx)
                         .await?;
@@ -72,5 +75,29 @@ impl Store {
             }
             tx.commit().await?;
         }
+    }
+
+    /// Removes files of the source with what hangs on them; gives how many there were.
+    pub(super) async fn remove_files(
+        &self,
+        tx: &mut Tx,
+        source: &SourceId,
+        files: &BTreeSet<FileId>,
+    ) -> Result<u64> {
+        let files: Vec<_> = files
+            .iter()
+            .map(|id| json!({ "source_id": source.as_str(), "file_id": id.to_string() }))
+            .collect();
+        let files = to_json(&files)?;
+        let named = self.dialect.named_by(&self.dialect.batch("$1", &NAME[..2]));
+        let mut gone = 0;
+        for table in ["row_errors", "generations", "files"] {
+            let done = sqlx::query(sql(format!("DELETE FROM {table} WHERE {named}")))
+                .bind(files.as_str())
+                .execute(&mut **tx)
+                .await?;
+            gone = done.rows_affected();
+        }
+        Ok(gone)
     }
 }

@@ -214,13 +214,11 @@ impl Store {
         worker_id: &str,
         begun: &[(&Claim, Attempts)],
     ) -> Result<()> {
-        let columns =
-            [&[("source_id", Kind::Text), ("range_number", Kind::Int)], &attempt_columns()[..]].concat();
+        let columns = [&[("range_number", Kind::Int)], &attempt_columns()[..]].concat();
         let rows: Vec<_> = begun
             .iter()
             .map(|(claim, attempts)| {
                 let mut row = claim.as_json(attempts);
-                row["source_id"] = json!(claim.source.as_str());
                 row["range_number"] = json!(claim.range);
                 row
             })

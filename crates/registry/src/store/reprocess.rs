@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     AccountId, File, FileGeneration, FileState, Problem, Result, SourceId, Store, StoreError, Tx,
-    files::{FILE_COLUMNS, file},
+    files::{FILE_COLUMNS, GENERATIONS_OF_FILES, file},
     ranges::forget_ranges,
     row::{Columns, to_json},
     sql,
@@ -18,20 +18,23 @@ use super::{
 /// A generation whose object came altered is opened again so often by itself; then someone must look.
 pub(super) const MOST_BY_ITSELF: i64 = 3;
 
-/// The next generation of the same object as the one that is bound as `$1`, `$2`; only where that is the newest.
+/// The next generation of the same object as the one that is bound as `$1`, `$2` of the source `$5`; only where that is the
+/// newest.
 const OPEN_NEXT: &str = "INSERT INTO generations (file_id, generation, source_id, etag, requested, size, \
     last_modified, date, replaces, discovered_at, updated_at) \
     SELECT g.file_id, g.generation + 1, g.source_id, g.etag, \
-    (SELECT MAX(r.requested) + 1 FROM generations r WHERE r.file_id = g.file_id), g.size, g.last_modified, g.date, \
-    g.generation, $3, $3 FROM generations g WHERE g.file_id = $1 AND g.generation = $2 AND g.requested < $4 \
-    AND NOT EXISTS (SELECT 1 FROM generations n WHERE n.file_id = g.file_id AND n.generation > g.generation) \
+    (SELECT MAX(r.requested) + 1 FROM generations r WHERE r.source_id = $5 AND r.file_id = $1), g.size, \
+    g.last_modified, g.date, g.generation, $3, $3 FROM generations g \
+    WHERE g.source_id = $5 AND g.file_id = $1 AND g.generation = $2 AND g.requested < $4 AND NOT EXISTS \
+    (SELECT 1 FROM generations n WHERE n.source_id = $5 AND n.file_id = $1 AND n.generation > $2) \
     ON CONFLICT DO NOTHING";
 
 /// The newest generation of each file of a source with a date from `$2` to `$3`, behind the date and file id `$4`, `$5`.
 /// Read off `generations_by_date`.
 const NEWEST_OF_DATES: &str = "SELECT g.file_id, g.generation, g.date, g.state FROM generations g \
     WHERE g.source_id = $1 AND g.date >= $2 AND g.date <= $3 AND (g.date, g.file_id) > ($4, $5) \
-    AND NOT EXISTS (SELECT 1 FROM generations n WHERE n.file_id = g.file_id AND n.generation > g.generation) \
+    AND NOT EXISTS (SELECT 1 FROM generations n \
+        WHERE n.source_id = g.source_id AND n.file_id = g.file_id AND n.generation > g.generation) \
     ORDER BY g.date, g.file_id LIMIT $6";
 /// Files that are opened again in one transaction.
 const FILES_AT_ONCE: i64 = 500;
@@ -65,14 +68,9 @@ impl Store {
         let no_file = || StoreError::NotFound { kind: "file", id: object_key.to_owned() };
         self.get_source(account, source).await?;
         let mut tx = self.begin().await?;
-        // As scanners do, who write under the same lock; and due at once, so that it is published soon.
-        sqlx::query("UPDATE scans SET next_scan_at = $2 WHERE source_id = $1 AND next_scan_at IS NOT NULL")
-            .bind(source.as_str())
-            .bind(now.as_microsecond())
-            .execute(&mut *tx)
-            .await?;
-        let newest = newest(&mut tx, file_id).await?.ok_or_else(no_file)?;
-        let locked = self.lock_generations(&mut tx, &[newest].into()).await?;
+        make_due(&mut tx, source, now).await?;
+        let newest = newest(&mut tx, source, file_id).await?.ok_or_else(no_file)?;
+        let locked = self.lock_generations(&mut tx, &[(source.clone(), newest)].into()).await?;
         let generation = locked.get(&newest).ok_or_else(no_file)?;
         if !generation.state.is_finished() {
             let is_stuck = generation.state != FileState::Discovered
@@ -80,14 +78,15 @@ impl Store {
             if !is_stuck {
                 return Err(StoreError::Conflict { kind: "file", id: object_key.to_owned() });
             }
-            self.give_up(&mut tx, newest, now).await?;
+            self.give_up(&mut tx, source, newest, now).await?;
             forget_ranges(&mut tx, source, newest).await?;
         }
-        open_next(&mut tx, newest, i64::MAX, now).await?;
+        open_next(&mut tx, source, newest, i64::MAX, now).await?;
         let row = sqlx::query(sql(format!(
-            "SELECT {FILE_COLUMNS} FROM generations g JOIN files f ON f.file_id = g.file_id \
-             WHERE g.file_id = $1 AND g.generation = $2"
+            "SELECT {FILE_COLUMNS} {GENERATIONS_OF_FILES} \
+             WHERE g.source_id = $1 AND g.file_id = $2 AND g.generation = $3"
         )))
+        .bind(source.as_str())
         .bind(file_id.as_bytes().to_vec())
         .bind(i64::from(newest.generation) + 1)
         .fetch_one(&mut *tx)
@@ -113,14 +112,7 @@ impl Store {
         let mut after = (String::new(), Vec::new());
         loop {
             let mut tx = self.begin().await?;
-            // As scanners do, who write under the same lock; and due at once, so that they are published soon.
-            sqlx::query(
-                "UPDATE scans SET next_scan_at = $2 WHERE source_id = $1 AND next_scan_at IS NOT NULL",
-            )
-            .bind(source.as_str())
-            .bind(now.as_microsecond())
-            .execute(&mut *tx)
-            .await?;
+            make_due(&mut tx, source, now).await?;
             let rows = sqlx::query(NEWEST_OF_DATES)
                 .bind(source.as_str())
                 .bind(dates.0.to_string())
@@ -142,7 +134,7 @@ impl Store {
                         file_id: row.file_id("file_id")?,
                         generation: row.small("generation")?,
                     };
-                    open_next(&mut tx, name, i64::MAX, now).await?;
+                    open_next(&mut tx, source, name, i64::MAX, now).await?;
                     done.opened += 1;
                 }
             }
@@ -154,7 +146,13 @@ impl Store {
     }
 
     /// Ends a stuck generation, so that no message may read it any more.
-    async fn give_up(&self, tx: &mut Tx, name: FileGeneration, now: Timestamp) -> Result<()> {
+    async fn give_up(
+        &self,
+        tx: &mut Tx,
+        source: &SourceId,
+        name: FileGeneration,
+        now: Timestamp,
+    ) -> Result<()> {
         let problem = Problem {
             code: "reprocessed".to_owned(),
             reason: "it did not move any more, and was asked to be read again".to_owned(),
@@ -163,24 +161,40 @@ impl Store {
         };
         sqlx::query(
             "UPDATE generations SET state = 'superseded', error = $3, updated_at = $4, finished_at = $4 \
-             WHERE file_id = $1 AND generation = $2",
+             WHERE source_id = $5 AND file_id = $1 AND generation = $2",
         )
         .bind(name.file_id.as_bytes().to_vec())
         .bind(i64::from(name.generation))
         .bind(to_json(&json!(problem))?)
         .bind(now.as_microsecond())
+        .bind(source.as_str())
         .execute(&mut **tx)
         .await?;
         Ok(())
     }
 }
 
+/// Has what is opened published soon. Locks the source's scan, as scanners do and whoever forgets files.
+async fn make_due(tx: &mut Tx, source: &SourceId, now: Timestamp) -> Result<()> {
+    sqlx::query(
+        "UPDATE scans SET next_scan_at = CASE WHEN next_scan_at IS NOT NULL THEN $2 END WHERE source_id = $1",
+    )
+    .bind(source.as_str())
+    .bind(now.as_microsecond())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// The newest generation of a file.
-async fn newest(tx: &mut Tx, file_id: FileId) -> Result<Option<FileGeneration>> {
-    let row = sqlx::query("SELECT MAX(generation) AS newest FROM generations WHERE file_id = $1")
-        .bind(file_id.as_bytes().to_vec())
-        .fetch_one(&mut **tx)
-        .await?;
+async fn newest(tx: &mut Tx, source: &SourceId, file_id: FileId) -> Result<Option<FileGeneration>> {
+    let row = sqlx::query(
+        "SELECT MAX(generation) AS newest FROM generations WHERE source_id = $1 AND file_id = $2",
+    )
+    .bind(source.as_str())
+    .bind(file_id.as_bytes().to_vec())
+    .fetch_one(&mut **tx)
+    .await?;
     let newest = Columns(&row).int_or_none("newest")?;
     Ok(newest
         .and_then(|generation| u32::try_from(generation).ok())
@@ -188,12 +202,19 @@ async fn newest(tx: &mut Tx, file_id: FileId) -> Result<Option<FileGeneration>> 
 }
 
 /// Opens the generation behind this one, where it is the newest and fewer than `most` were opened on request before.
-pub(super) async fn open_next(tx: &mut Tx, name: FileGeneration, most: i64, now: Timestamp) -> Result<()> {
+pub(super) async fn open_next(
+    tx: &mut Tx,
+    source: &SourceId,
+    name: FileGeneration,
+    most: i64,
+    now: Timestamp,
+) -> Result<()> {
     sqlx::query(OPEN_NEXT)
         .bind(name.file_id.as_bytes().to_vec())
         .bind(i64::from(name.generation))
         .bind(now.as_microsecond())
         .bind(most)
+        .bind(source.as_str())
         .execute(&mut **tx)
         .await?;
     Ok(())

@@ -52,8 +52,11 @@ impl Columns<'_> {
     }
 
     pub(super) fn date(&self, name: &str) -> Result<Date> {
-        let text = self.text(name)?;
-        text.parse().map_err(|_| StoreError::corrupt(format!("{name} is {text:?}, a date was due")))
+        date(name, &self.text(name)?)
+    }
+
+    pub(super) fn date_or_none(&self, name: &str) -> Result<Option<Date>> {
+        self.text_or_none(name)?.map(|text| date(name, &text)).transpose()
     }
 
     pub(super) fn file_id(&self, name: &str) -> Result<FileId> {
@@ -68,6 +71,10 @@ impl Columns<'_> {
     pub(super) fn json_or_none<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         self.text_or_none(name)?.map(|text| parse(name, &text)).transpose()
     }
+}
+
+fn date(name: &str, text: &str) -> Result<Date> {
+    text.parse().map_err(|_| StoreError::corrupt(format!("{name} is {text:?}, a date was due")))
 }
 
 fn timestamp(name: &str, microsecond: i64) -> Result<Timestamp> {

@@ -14,7 +14,7 @@ use super::{
 
 /// A source whose scans fail is due again after at most this, or its own interval where that is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
-/// Where generations were opened again, the source is due after this.
+/// Where generations are still to be published, the source is due after this.
 const SOON: Duration = Duration::from_secs(1);
 
 /// Proves that a scan holds its source.
@@ -41,6 +41,8 @@ pub struct ScanLease {
     pub sweep_cursor: String,
     /// How far folders of the look-back window are known.
     pub marks: Vec<FolderMark>,
+    /// Folders up to this date open no generation, as files of theirs may have been forgotten; `None` where none were.
+    pub forgotten_until: Option<Date>,
 }
 
 /// How a scan ended.
@@ -88,7 +90,7 @@ impl Store {
                 SELECT source_id FROM scans WHERE next_scan_at <= $3 \
                 AND (lease_expires_at IS NULL OR lease_expires_at <= $3) \
                 ORDER BY next_scan_at LIMIT 1 {}) \
-             RETURNING source_id, fence, next_sweep_at, sweep_cursor, marks",
+             RETURNING source_id, fence, next_sweep_at, sweep_cursor, marks, forgotten_until",
             self.dialect.skip_locked("scans")
         )))
         .bind(worker_id)
@@ -110,6 +112,7 @@ impl Store {
             next_sweep_at: taken.time_or_none("next_sweep_at")?,
             sweep_cursor: taken.text("sweep_cursor")?,
             marks: taken.json("marks")?,
+            forgotten_until: taken.date_or_none("forgotten_until")?,
         };
         tx.commit().await?;
         Ok(Some(lease))
@@ -152,8 +155,8 @@ impl Store {
     }
 
     /// Ends a scan: stores what it found, and frees the lease. Gives when the source is due again: later with every scan
-    /// that failed, and soon where generations that ended unread were opened again. [`StoreError::FenceLost`] where the
-    /// lease is lost.
+    /// that failed, and soon where generations are still to be published, as those that ended unread and were opened
+    /// again. [`StoreError::FenceLost`] where the lease is lost.
     pub async fn complete_scan(
         &self,
         token: &LeaseToken,
@@ -175,11 +178,8 @@ impl Store {
         };
         // What was opened again is to be published at once, and so is what an event has told of since the scan looked last.
         let waits = reopened > 0 || waits(&mut tx, &token.source).await?;
-        let next_scan_at = match failures {
-            0 if waits => completion.next_scan_at.min(later(now, SOON)),
-            0 => completion.next_scan_at,
-            _ => retry_at(completion.next_scan_at, failures, now),
-        };
+        let due = if waits { completion.next_scan_at.min(later(now, SOON)) } else { completion.next_scan_at };
+        let next_scan_at = if failures == 0 { due } else { retry_at(due, failures, now) };
         sqlx::query(
             "UPDATE scans SET lease_worker = NULL, lease_expires_at = NULL, last_scan_at = $2, next_scan_at = $3, \
              failures = $4, next_sweep_at = COALESCE($5, next_sweep_at), sweep_cursor = $6, folders = $7, \
@@ -235,7 +235,7 @@ async fn before(tx: &mut Tx, token: &LeaseToken) -> Result<(u32, Vec<FolderMark>
 /// True where generations of the source are still to be published. Under the scan's lock nothing is added to them.
 async fn waits(tx: &mut Tx, source: &SourceId) -> Result<bool> {
     let one =
-        sqlx::query("SELECT file_id FROM generations WHERE source_id = $1 AND state = 'discovered' LIMIT 1")
+        sqlx::query("SELECT file_id FROM generations WHERE source_id = $1 AND phase = 'waiting' LIMIT 1")
             .bind(source.as_str())
             .fetch_optional(&mut **tx)
             .await?;

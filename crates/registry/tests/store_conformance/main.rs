@@ -14,6 +14,7 @@ mod health;
 mod objects;
 mod progress;
 mod ranges;
+mod retention;
 mod scans;
 mod sources;
 
@@ -134,6 +135,12 @@ on_both! {
         an_event_that_comes_while_a_scan_ends_makes_its_source_due_again
         an_overwrite_does_what_its_policy_says
     }
+    retention {
+        a_file_that_came_to_rest_long_ago_is_forgotten_and_its_folder_opens_nothing_more
+        what_is_unfinished_recent_or_to_be_opened_again_is_not_forgotten
+        files_are_forgotten_in_bounded_batches_the_oldest_first
+        an_event_opens_nothing_in_a_forgotten_folder
+    }
     files {
         filters_let_through_what_they_say
         dates_are_reprocessed_but_for_what_is_still_to_be_read
@@ -190,6 +197,22 @@ async fn several_processes_may_open_a_new_postgres_database_at_once() -> anyhow:
         assert!(store?.ready().await);
     }
     Ok(())
+}
+
+/// The migrations up to the one before the ledger was partitioned.
+const BEFORE_PARTITIONS: i64 = 5;
+
+#[tokio::test]
+async fn a_ledger_from_before_it_was_partitioned_keeps_what_it_held_on_sqlite() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.db").display());
+    retention::keeps_what_it_held(&url, concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite")).await
+}
+
+#[tokio::test]
+async fn a_ledger_from_before_it_was_partitioned_keeps_what_it_held_on_postgres() -> anyhow::Result<()> {
+    let url = database::postgres_unopened().await?;
+    retention::keeps_what_it_held(&url, concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).await
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ pub(crate) async fn a_new_etag_opens_the_next_generation_and_only_then(store: &S
     let (acme, token) = scanning(store).await?;
     let (first, second) = (listed("2026-11-23", "a.csv", "e1"), listed("2026-11-23", "a.csv", "e2"));
     let other = listed("2026-11-23", "b.csv", "e1");
-    let opened = |opened, known| Recorded { opened, known };
+    let opened = |opened, known| Recorded { opened, known, left_alone: 0 };
     assert_eq!(store.record_objects(&token, std::slice::from_ref(&first), at(1)).await?, opened(1, 0));
     assert_eq!(store.record_objects(&token, &[first.clone(), other], at(2)).await?, opened(1, 1));
     assert_eq!(store.record_objects(&token, std::slice::from_ref(&second), at(3)).await?, opened(1, 0));
@@ -38,7 +38,7 @@ pub(crate) async fn an_object_listed_twice_in_one_call_opens_one_generation(stor
     let (acme, token) = scanning(store).await?;
     let twice = [listed("2026-11-23", "a.csv", "e1"), listed("2026-11-23", "a.csv", "e2")];
     let recorded = store.record_objects(&token, &twice, at(1)).await?;
-    assert_eq!(recorded, Recorded { opened: 1, known: 1 });
+    assert_eq!(recorded, Recorded { opened: 1, known: 1, left_alone: 0 });
     let files = files(store, &acme, &token.source).await?;
     assert_eq!(files.iter().map(|file| file.etag.as_str()).collect::<Vec<_>>(), ["e2"]);
     Ok(())

@@ -169,6 +169,12 @@ impl World {
         found
     }
 
+    /// The registry's database, as another process opens it.
+    pub async fn store(&self) -> registry::store::Store {
+        let url = format!("sqlite://{}?mode=rwc", self.folder.path().join("registry.db").display());
+        registry::store::Store::open(&url).await.unwrap()
+    }
+
     /// Leases the source by hand, as a scanner that will die.
     pub async fn lease(&self, ttl_seconds: u32) -> ScanLease {
         let lease = async {
