@@ -16,7 +16,7 @@ const PLOTS: &str = "docs/benchmarks";
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
 /// Benchmarks of the whole system: each prints one JSON object.
-const SYSTEM: [&str; 4] = ["whole", "discovery", "ledger", "scheduling"];
+const SYSTEM: [&str; 5] = ["whole", "ranges", "discovery", "ledger", "scheduling"];
 
 /// Runs all of them; the page is left alone where `as_json`.
 pub(crate) fn bench(as_json: bool) -> Result<()> {
