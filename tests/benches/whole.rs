@@ -23,7 +23,7 @@ use records::queue::{FileProgress, Outcome};
 use records::topic::{EVENTS, FILE_PROGRESS, OBJECTS};
 use records::v1::Event;
 use serde_json::{Value, json};
-use services::KafkaCluster;
+use services::{KafkaCluster, Python};
 
 const PATIENCE: Duration = Duration::from_secs(600);
 /// As the parser's own.
@@ -36,13 +36,27 @@ fn main() -> Result<()> {
     let mut bench = Bench::start()?;
     let large = bench.large(rows, files)?;
     let bare = bench.bare(files as usize)?;
+    let python = bench.python(rows / files)?;
     let small = bench.small(small)?;
     let latency = bench.latency(uploads)?;
     println!(
         "{}",
-        json!({ "large_files": large, "bare_loop": bare, "small_files": small, "latency": latency })
+        json!({
+            "large_files": large,
+            "bare_loop": bare,
+            "share_of_bare_loop": share(&large, &bare)?,
+            "python": python,
+            "small_files": small,
+            "latency": latency,
+        })
     );
     Ok(())
+}
+
+/// What the parser reaches of what the bare loop does.
+fn share(large: &Value, bare: &Value) -> Result<f64> {
+    let reached = large["rows_a_second"].as_f64().context("rows a second")?;
+    Ok(reached / bare["messages_a_second"].as_f64().context("messages a second")?)
 }
 
 fn setting(name: &str, default: u64) -> Result<u64> {
@@ -102,7 +116,7 @@ impl Bench {
         let ended = self.ended()?.len() as u64;
         let mut parser = self.system.parser("parser-1", &[])?;
         until(&format!("{keys} to be read"), PATIENCE, || Ok(self.ended()?.len() as u64 >= ended + objects))?;
-        let used = used(parser.id())?;
+        let used = used(&parser)?;
         parser.terminate(PATIENCE)?;
         Ok((self.ended()?, used))
     }
@@ -224,6 +238,22 @@ impl Bench {
         }))
     }
 
+    /// One file of so many rows by a script of the csv module and confluent-kafka, from this machine's disk.
+    fn python(&self, rows: u64) -> Result<Value> {
+        let topic = TopicSpec { name: "python.events".to_owned(), partitions: PARTITIONS };
+        self.queue.ensure_topics(&[topic])?;
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("large.csv");
+        std::fs::write(&file, csv(rows, 0))?;
+        let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("python/ingest.py");
+        let mut python = Python::with("confluent-kafka", &["confluent-kafka==2.12.1"], &script)?;
+        let question = json!({ "bootstrap": self.kafka.bootstrap(), "topic": "python.events", "file": file });
+        let told: Value = serde_json::from_str(&python.ask(&question.to_string())?)?;
+        let (count, seconds) = told["rows"].as_u64().zip(told["seconds"].as_f64()).context("figures")?;
+        ensure!(count == rows, "{count} rows were produced");
+        Ok(json!({ "rows": count, "seconds": seconds, "rows_a_second": count as f64 / seconds }))
+    }
+
     fn small(&mut self, files: u64) -> Result<Value> {
         for file in 0..files {
             self.store.put(&format!("events/2026-11-23/small-{file:05}.csv"), csv(10, file).as_bytes())?;
@@ -288,16 +318,14 @@ fn csv(rows: u64, seed: u64) -> String {
 }
 
 /// By Linux' `/proc`, of a process that runs.
-fn used(process: u32) -> Result<Used> {
+fn used(process: &Process) -> Result<Used> {
     /// Of `/proc`, the same on every Linux that is in use.
     const TICKS_A_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
     // The name, in brackets, may hold blanks.
     let (_, fields) = stat.rsplit_once(')').context("a stat line")?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let ticks = |field: usize| -> Result<f64> { Ok(fields.get(field).context("a field")?.parse::<f64>()?) };
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a peak")?;
-    let kilobytes: u64 = peak.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(Used { cpu_seconds: (ticks(11)? + ticks(12)?) / TICKS_A_SECOND, peak_bytes: kilobytes * 1024 })
+    let cpu_seconds = (ticks(11)? + ticks(12)?) / TICKS_A_SECOND;
+    Ok(Used { cpu_seconds, peak_bytes: process.peak_bytes()? })
 }

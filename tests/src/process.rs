@@ -53,6 +53,14 @@ impl Process {
         self.child.id()
     }
 
+    /// The most memory that it has had so far, in bytes, by Linux' `/proc`. It must still run.
+    pub fn peak_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a peak")?;
+        let kilobytes: u64 = peak.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kilobytes * 1024)
+    }
+
     /// SIGKILL: no chance to clean up.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
