@@ -115,7 +115,7 @@ pub(crate) async fn ranges_come_to_the_file_that_they_are_of(store: &Store) -> R
     assert_eq!(file.rejections.get("invalid_type"), Some(&5));
 
     let last = split.chunk(1, 2, (90, 10), Outcome::AcceptedWithRejections);
-    assert_eq!(apply(store, 5, &[last.clone()]).await?, (1, 0));
+    assert_eq!(apply(store, 5, std::slice::from_ref(&last)).await?, (1, 0));
     assert_eq!(files(store, &account, &token.source).await?[0].state, FileState::Claimed);
     let ended = range_claim(&token.source, &object, 1, 10);
     assert_eq!(decisions(store, "parser-1", &[ended]).await?, [Decision::Finished]);
@@ -168,7 +168,7 @@ pub(crate) async fn what_was_given_up_takes_nothing_more(store: &Store) -> Resul
     let (account, token, object) = reading(store).await?;
     let split = Split { account: &account, source: &token.source, object: &object };
     let of = range_claim(&token.source, &object, 1, 10);
-    store.claim("parser-1", &[of.clone()], MOST_ATTEMPTS, at(3)).await?;
+    store.claim("parser-1", std::slice::from_ref(&of), MOST_ATTEMPTS, at(3)).await?;
     let key = &object.object_key;
     store.reprocess(&account, &token.source, key, Duration::ZERO, at(2000)).await?;
     assert_eq!(decisions(store, "parser-1", &[of]).await?, [Decision::Finished]);
