@@ -144,7 +144,7 @@ impl RowChecker {
                 let Bound::Schema(target) = self.bound[index] else { return false };
                 is_listed(target, Raw::Text(fields.get(index)))
             }),
-            Values::Named(values) => self.row.iter().zip(values).any(|(found, (_, value))| {
+            Values::Named(values) => self.row.iter().zip(values.iter()).any(|(found, (_, value))| {
                 let Bound::Schema(target) = found.bound else { return false };
                 (found.exact || !self.exact[target]) && is_listed(target, Raw::Json(value))
             }),
@@ -193,7 +193,7 @@ impl RowChecker {
 
     fn named(
         &mut self,
-        values: &[(String, format::JsonValue)],
+        values: format::Named<'_>,
         out: &mut Vec<u8>,
         watch: &mut Watch,
     ) -> Result<(), Refusal> {
@@ -239,10 +239,10 @@ impl RowChecker {
     }
 
     /// Looks up all names of an object before its values are written: which of them is a column may depend on one behind.
-    fn look_up(&mut self, values: &[(String, format::JsonValue)]) {
+    fn look_up(&mut self, values: format::Named<'_>) {
         self.exact.fill(false);
         self.row.clear();
-        for (at, (name, _)) in values.iter().enumerate() {
+        for (at, name) in values.names().enumerate() {
             let found = self.met.find(name, at);
             if let Found { bound: Bound::Schema(target), exact: true, .. } = found {
                 self.exact[target] = true;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use format::{Columns, Item, JsonValue, Values};
+use format::{Columns, Item, JsonRef, Values};
 use serde::Serialize;
 use serde_json::json;
 
@@ -149,7 +149,7 @@ impl Proposer {
                         }
                     }
                     Values::Named(values) => {
-                        for (name, value) in values {
+                        for (name, value) in values.iter() {
                             if let Some(column) = self.column(name) {
                                 self.columns[column].value(Raw::Json(value), &self.iso);
                             }
@@ -277,8 +277,8 @@ impl Seen {
                 self.examples.push(example);
             }
         }
-        self.nested |= matches!(raw, Raw::Json(JsonValue::Json(_)));
-        self.lists |= matches!(raw, Raw::Json(JsonValue::List(_))) || shown.starts_with('[');
+        self.nested |= matches!(raw, Raw::Json(JsonRef::Json(_)));
+        self.lists |= matches!(raw, Raw::Json(JsonRef::List(_))) || shown.starts_with('[');
         let digits = shown.trim_start_matches(['-', '+']);
         self.words |= shown.chars().any(char::is_alphabetic);
         let typed = |of| raw.typed(of, iso);

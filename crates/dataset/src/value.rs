@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use format::JsonValue;
+use format::JsonRef;
 
 use crate::list::{self, ListFault};
 use crate::schema::ColumnType;
@@ -14,7 +14,7 @@ pub(crate) enum Raw<'a> {
     /// A field of a delimited file.
     Text(&'a str),
     /// A value of a JSON object.
-    Json(&'a JsonValue),
+    Json(JsonRef<'a>),
 }
 
 /// A value of its column's type.
@@ -45,8 +45,8 @@ impl<'a> Raw<'a> {
     pub(crate) fn is_null(self) -> bool {
         match self {
             Raw::Text(text) => text.is_empty(),
-            Raw::Json(JsonValue::Null) => true,
-            Raw::Json(JsonValue::String(text)) => text.is_empty(),
+            Raw::Json(JsonRef::Null) => true,
+            Raw::Json(JsonRef::String(text)) => text.is_empty(),
             Raw::Json(_) => false,
         }
     }
@@ -55,12 +55,10 @@ impl<'a> Raw<'a> {
     pub(crate) fn shown(self) -> Cow<'a, str> {
         match self {
             Raw::Text(text) => text.into(),
-            Raw::Json(JsonValue::Null) => "null".into(),
-            Raw::Json(JsonValue::Bool(value)) => value.to_string().into(),
-            Raw::Json(JsonValue::Number(text) | JsonValue::String(text) | JsonValue::Json(text)) => {
-                text.as_str().into()
-            }
-            Raw::Json(JsonValue::List(parts)) => format!("[{}]", parts.join(", ")).into(),
+            Raw::Json(JsonRef::Null) => "null".into(),
+            Raw::Json(JsonRef::Bool(value)) => value.to_string().into(),
+            Raw::Json(JsonRef::Number(text) | JsonRef::String(text) | JsonRef::Json(text)) => text.into(),
+            Raw::Json(JsonRef::List(parts)) => format!("[{}]", parts.join(", ")).into(),
         }
     }
 
@@ -69,10 +67,10 @@ impl<'a> Raw<'a> {
     pub(crate) fn scalar(self) -> Option<&'a str> {
         match self {
             Raw::Text(text) => Some(text),
-            Raw::Json(JsonValue::String(text) | JsonValue::Number(text)) => Some(text),
-            Raw::Json(JsonValue::Bool(true)) => Some("true"),
-            Raw::Json(JsonValue::Bool(false)) => Some("false"),
-            Raw::Json(JsonValue::Null | JsonValue::List(_) | JsonValue::Json(_)) => None,
+            Raw::Json(JsonRef::String(text) | JsonRef::Number(text)) => Some(text),
+            Raw::Json(JsonRef::Bool(true)) => Some("true"),
+            Raw::Json(JsonRef::Bool(false)) => Some("false"),
+            Raw::Json(JsonRef::Null | JsonRef::List(_) | JsonRef::Json(_)) => None,
         }
     }
 
@@ -98,9 +96,9 @@ impl<'a> Raw<'a> {
 
     /// A list: of JSON, a JSON array as text, or parts separated by `|`.
     fn list(self) -> Result<Typed<'a>, ValueFault> {
-        if let Raw::Json(JsonValue::List(parts)) = self {
+        if let Raw::Json(JsonRef::List(parts)) = self {
             let few = parts.len() <= list::MOST_PARTS;
-            return few.then_some(Typed::StringList(parts.as_slice().into())).ok_or(ValueFault::TooManyParts);
+            return few.then_some(Typed::StringList(parts.into())).ok_or(ValueFault::TooManyParts);
         }
         let parts = list::read(self.scalar().ok_or(ValueFault::Type)?).map_err(|fault| match fault {
             ListFault::Form => ValueFault::Type,
@@ -113,13 +111,13 @@ impl<'a> Raw<'a> {
     pub(crate) fn undeclared(self) -> Typed<'a> {
         match self {
             Raw::Text(text) => Typed::String(text),
-            Raw::Json(JsonValue::Null) => Typed::String(""),
-            Raw::Json(JsonValue::Bool(value)) => Typed::Boolean(*value),
-            Raw::Json(JsonValue::String(text)) => Typed::String(text),
-            Raw::Json(JsonValue::List(parts)) => Typed::StringList(parts.as_slice().into()),
-            Raw::Json(JsonValue::Json(text)) => Typed::Json(text),
+            Raw::Json(JsonRef::Null) => Typed::String(""),
+            Raw::Json(JsonRef::Bool(value)) => Typed::Boolean(value),
+            Raw::Json(JsonRef::String(text)) => Typed::String(text),
+            Raw::Json(JsonRef::List(parts)) => Typed::StringList(parts.into()),
+            Raw::Json(JsonRef::Json(text)) => Typed::Json(text),
             // A record keeps all digits of a whole number: beyond 64 bits as a text, where a float would lose some.
-            Raw::Json(JsonValue::Number(text)) => match (text.parse(), number(text)) {
+            Raw::Json(JsonRef::Number(text)) => match (text.parse(), number(text)) {
                 (Ok(integer), _) => Typed::Integer(integer),
                 (Err(_), Some(number)) if !is_whole(text) => Typed::Number(number),
                 (Err(_), _) => Typed::String(text),
@@ -255,7 +253,7 @@ mod tests {
 
     #[test]
     fn undeclared_json_numbers_keep_their_kind() {
-        let undeclared = |text: &str| match Raw::Json(&JsonValue::Number(text.into())).undeclared() {
+        let undeclared = |text: &str| match Raw::Json(JsonRef::Number(text)).undeclared() {
             Typed::Integer(_) => "integer",
             Typed::Number(_) => "number",
             Typed::String(digits) if digits == text => "digits",

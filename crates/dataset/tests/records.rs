@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use dataset::{Refusal, RowChecker, Schema};
-use format::{Columns, Fields, JsonValue, Place, Row, Values};
+use format::{Columns, Fields, JsonValue, Named, Place, Row, Values};
 use proptest::prelude::*;
 use prost::Message;
 use records::v1::value::Kind;
@@ -42,7 +42,7 @@ fn check_fields(checker: &mut RowChecker, values: &[&str]) -> Result<Vec<u8>, Re
 fn check_named(checker: &mut RowChecker, values: &[(&str, JsonValue)]) -> Result<Vec<u8>, Refusal> {
     let values: Vec<(String, JsonValue)> =
         values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let row = Row { at: Place { position: 0, row: 1 }, raw: b"", values: Values::Named(&values) };
+    let row = Row { at: Place { position: 0, row: 1 }, raw: b"", values: Values::Named(Named::of(&values)) };
     let mut out = Vec::new();
     checker.check(&row, &mut out).map(|()| out)
 }

@@ -101,7 +101,7 @@ pub enum Values<'a> {
     /// One field a header column, unquoted; valid UTF-8 is checked by the reader.
     Fields(Fields<'a>),
     /// Names and values of a JSON object, flattened (`address.city`), in the order of the file. No name stands twice.
-    Named(&'a [(String, JsonValue)]),
+    Named(Named<'a>),
 }
 
 /// The fields of a delimited row: one text, and where each field stands in it.
@@ -145,7 +145,151 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A JSON value as a column may hold it.
+/// The values of a JSON object, flattened. What a row writes without escapes is not copied out of it.
+///
+/// ```
+/// let values = [("user_id".to_owned(), format::JsonValue::String("u1".to_owned()))];
+/// let named = format::Named::of(&values);
+/// assert_eq!(named.iter().collect::<Vec<_>>(), [("user_id", format::JsonRef::String("u1"))]);
+/// assert_eq!(named.to_vec(), values);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a>(Origin<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Origin<'a> {
+    Row { text: &'a str, unescaped: &'a str, values: &'a [(String, Held)] },
+    Values(&'a [(String, JsonValue)]),
+}
+
+/// A value as it is held while its row is at hand.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Held {
+    Null,
+    Bool(bool),
+    /// By its bytes in the row.
+    Number(Range<usize>),
+    /// By its bytes in the row.
+    String(Range<usize>),
+    /// A string that is written with escapes, by its bytes among those of the row without them.
+    Unescaped(Range<usize>),
+    List(Vec<String>),
+    /// By its bytes in the row.
+    Json(Range<usize>),
+}
+
+impl<'a> Named<'a> {
+    /// Values that stand by themselves.
+    pub fn of(values: &'a [(String, JsonValue)]) -> Self {
+        Self(Origin::Values(values))
+    }
+
+    pub(crate) fn held(text: &'a str, unescaped: &'a str, values: &'a [(String, Held)]) -> Self {
+        Self(Origin::Row { text, unescaped, values })
+    }
+
+    /// How many values there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self.0 {
+            Origin::Row { values, .. } => values.len(),
+            Origin::Values(values) => values.len(),
+        }
+    }
+
+    /// True where there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value at `index`, with its name.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<(&'a str, JsonRef<'a>)> {
+        match self.0 {
+            Origin::Row { text, unescaped, values } => {
+                let (name, held) = values.get(index)?;
+                let part = |of: &'a str, span: &Range<usize>| of.get(span.clone()).unwrap_or_default();
+                let value = match held {
+                    Held::Null => JsonRef::Null,
+                    Held::Bool(value) => JsonRef::Bool(*value),
+                    Held::Number(span) => JsonRef::Number(part(text, span)),
+                    Held::String(span) => JsonRef::String(part(text, span)),
+                    Held::Unescaped(span) => JsonRef::String(part(unescaped, span)),
+                    Held::List(parts) => JsonRef::List(parts),
+                    Held::Json(span) => JsonRef::Json(part(text, span)),
+                };
+                Some((name, value))
+            }
+            Origin::Values(values) => {
+                let (name, value) = values.get(index)?;
+                let value = match value {
+                    JsonValue::Null => JsonRef::Null,
+                    JsonValue::Bool(value) => JsonRef::Bool(*value),
+                    JsonValue::Number(text) => JsonRef::Number(text),
+                    JsonValue::String(text) => JsonRef::String(text),
+                    JsonValue::List(parts) => JsonRef::List(parts),
+                    JsonValue::Json(text) => JsonRef::Json(text),
+                };
+                Some((name, value))
+            }
+        }
+    }
+
+    /// The values in order, with their names.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, JsonRef<'a>)> + use<'a> {
+        let named = *self;
+        (0..named.len()).filter_map(move |index| named.get(index))
+    }
+
+    /// The names in order.
+    #[inline]
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let named = *self;
+        (0..named.len()).filter_map(move |index| match named.0 {
+            Origin::Row { values, .. } => values.get(index).map(|(name, _)| name.as_str()),
+            Origin::Values(values) => values.get(index).map(|(name, _)| name.as_str()),
+        })
+    }
+
+    /// To keep beyond the row.
+    pub fn to_vec(&self) -> Vec<(String, JsonValue)> {
+        self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// A JSON value as a column may hold it, in its row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum JsonRef<'a> {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool(bool),
+    /// The digits as they stand in the file, so that no precision is lost before the column's type is known.
+    Number(&'a str),
+    /// A string.
+    String(&'a str),
+    /// A list of scalars, each as text; `null`s left out.
+    List(&'a [String]),
+    /// Deeper nesting (lists with objects or lists in them), as JSON text.
+    Json(&'a str),
+}
+
+impl JsonRef<'_> {
+    /// To keep beyond the row.
+    pub fn to_owned(self) -> JsonValue {
+        match self {
+            Self::Null => JsonValue::Null,
+            Self::Bool(value) => JsonValue::Bool(value),
+            Self::Number(text) => JsonValue::Number(text.to_owned()),
+            Self::String(text) => JsonValue::String(text.to_owned()),
+            Self::List(parts) => JsonValue::List(parts.to_vec()),
+            Self::Json(text) => JsonValue::Json(text.to_owned()),
+        }
+    }
+}
+
+/// A JSON value as a column may hold it, kept beyond its row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JsonValue {
     /// `null`

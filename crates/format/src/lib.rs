@@ -13,7 +13,7 @@ mod utf16;
 
 pub use decompress::Compression;
 pub use fault::{FileCode, FileFault, ReadError, RowFault};
-pub use item::{BadRow, Columns, Entry, Fields, Item, JsonValue, Limits, Place, Row, Values};
+pub use item::{BadRow, Columns, Entry, Fields, Item, JsonRef, JsonValue, Limits, Named, Place, Row, Values};
 pub use rows::Rows;
 pub use sniff::Format;
 pub use source::Object;

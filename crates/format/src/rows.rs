@@ -170,7 +170,7 @@ impl Rows {
                 let raw = self.buffer.taken(span);
                 let values = match decoder {
                     Decoder::Delimited(delimited) => Values::Fields(delimited.fields(raw)),
-                    Decoder::Json(json) => Values::Named(json.values()),
+                    Decoder::Json(json) => Values::Named(json.values(raw)),
                 };
                 Item::Row(Row { at: Place { position, row: self.row }, raw, values })
             }

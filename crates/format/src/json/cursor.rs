@@ -1,17 +1,17 @@
 //! The grammar of JSON (RFC 8259), over text that is known to be UTF-8.
 
+use std::ops::Range;
+
 use wide::u8x16;
 
 use super::flatten::Refusal;
 use super::is_blank;
+use crate::item::Held;
 
 pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
-
-/// A number as it is written.
-pub(super) struct Number<'a>(pub(super) &'a str);
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Self {
@@ -60,6 +60,21 @@ impl<'a> Cursor<'a> {
         Err(Refusal::Syntax { at: self.at, expected })
     }
 
+    /// The string that begins here: where it stands or, behind escapes, where it is appended to `unescaped`.
+    #[inline]
+    pub(super) fn text(&mut self, unescaped: &mut String) -> Result<Held, Refusal> {
+        let begin = self.at + 1;
+        let rest = self.text.as_bytes().get(begin..).unwrap_or_default();
+        let len = plain_len(rest);
+        if self.peek() == Some(b'"') && rest.get(len) == Some(&b'"') {
+            self.at = begin + len + 1;
+            return Ok(Held::String(begin..begin + len));
+        }
+        let begin = unescaped.len();
+        self.string(unescaped)?;
+        Ok(Held::Unescaped(begin..unescaped.len()))
+    }
+
     /// Appends the string that begins here.
     pub(super) fn string(&mut self, into: &mut String) -> Result<(), Refusal> {
         self.expect(b'"', "'\"'")?;
@@ -83,19 +98,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes over the string that begins here, where it is `text` written without escapes.
+    /// Passes over `head`, a name in quotes and a colon, where it begins here; an empty one stands nowhere.
     #[inline]
-    pub(super) fn eat_text(&mut self, text: &str) -> bool {
+    pub(super) fn eat_head(&mut self, head: &str) -> bool {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let there = rest.split_first().is_some_and(|(quote, rest)| {
-            *quote == b'"'
-                && rest.get(text.len()) == Some(&b'"')
-                && rest.starts_with(text.as_bytes())
-                // A text with a quote in it would be written with escapes, and ends elsewhere than this one.
-                && plain_len(text.as_bytes()) == text.len()
-        });
+        let there = !head.is_empty() && rest.starts_with(head.as_bytes());
         if there {
-            self.at += text.len() + 2;
+            self.at += head.len();
         }
         there
     }
@@ -144,7 +153,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub(super) fn number(&mut self) -> Result<Number<'a>, Refusal> {
+    pub(super) fn number(&mut self) -> Result<Range<usize>, Refusal> {
         let begin = self.at;
         self.eat(b'-');
         if !self.eat(b'0') {
@@ -157,7 +166,7 @@ impl<'a> Cursor<'a> {
             let _sign = self.eat(b'+') || self.eat(b'-');
             self.digits()?;
         }
-        Ok(Number(self.since(begin)))
+        Ok(begin..self.at)
     }
 
     fn digits(&mut self) -> Result<(), Refusal> {
@@ -219,6 +228,11 @@ impl<'a> Cursor<'a> {
             self.blanks();
         }
     }
+}
+
+/// A string that is written without escapes.
+pub(super) fn is_plain(text: &str) -> bool {
+    plain_len(text.as_bytes()) == text.len()
 }
 
 /// How many bytes of a string stand for themselves: up to a quote, a backslash or a control character.

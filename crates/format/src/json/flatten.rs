@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::cursor::{Cursor, Number};
+use super::cursor::{Cursor, is_plain};
 use crate::fault::cut;
-use crate::{JsonValue, Limits};
+use crate::item::Held;
+use crate::{Limits, Named};
 
 /// Deeper than any real row, and shallow enough for any stack.
 const DEEPEST: usize = 256;
-/// Buffers of values are reused up to this size, so that thousands of columns cannot each hold on to a large one.
+/// Buffers of names and strings are reused up to this size, so that thousands of columns cannot each hold on to a large one.
 const REUSED: usize = 1 << 10;
 /// Up to so many names are compared one by one.
 const FEW: usize = 16;
@@ -35,7 +36,12 @@ pub(super) enum Refusal {
 
 /// Flattens objects into one reused list.
 pub(super) struct Flattener {
-    values: Vec<(String, JsonValue)>,
+    values: Vec<(String, Held)>,
+    /// The strings of the row that are written with escapes, without them.
+    unescaped: String,
+    /// What stands in front of each of the values where its row is written as most are: its name in quotes and a colon.
+    /// Empty where a name cannot be written without escapes.
+    heads: Vec<String>,
     used: usize,
     /// How many of the names in [`Flattener::values`] are known to differ from each other: those of most rows are those of
     /// the row before, and need not be compared again.
@@ -55,6 +61,8 @@ impl Flattener {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             values: Vec::new(),
+            unescaped: String::new(),
+            heads: Vec::new(),
             used: 0,
             distinct: 0,
             path: String::new(),
@@ -67,8 +75,9 @@ impl Flattener {
         }
     }
 
-    pub(super) fn values(&self) -> &[(String, JsonValue)] {
-        &self.values
+    /// The values of the object that was read last, from `text`.
+    pub(super) fn values<'a>(&'a self, text: &'a str) -> Named<'a> {
+        Named::held(text, &self.unescaped, &self.values)
     }
 
     /// Reads one object, which must be all of `text`.
@@ -77,6 +86,7 @@ impl Flattener {
         self.names_bytes = 0;
         self.parts = 0;
         self.path.clear();
+        reuse(&mut self.unescaped);
         let mut cursor = Cursor::new(text);
         cursor.blanks();
         if cursor.peek() != Some(b'{') {
@@ -87,6 +97,7 @@ impl Flattener {
         self.object(&mut cursor, 1)?;
         cursor.end()?;
         self.values.truncate(self.used);
+        self.heads.truncate(self.used);
         if self.used > self.distinct {
             self.refuse_twice()?;
             self.distinct = self.used;
@@ -102,25 +113,22 @@ impl Flattener {
             return Ok(());
         }
         loop {
-            let parent = self.path.len();
             // Most rows have the names of the row before, in its order: then the name stands there already.
-            let known =
-                depth == 1 && self.values.get(self.used).is_some_and(|(name, _)| cursor.eat_text(name));
-            if !known {
+            if depth == 1 && self.heads.get(self.used).is_some_and(|head| cursor.eat_head(head)) {
+                cursor.blanks();
+                self.value_of_known(cursor)?;
+            } else {
+                let parent = self.path.len();
                 if depth > 1 {
                     self.path.push('.');
                 }
                 cursor.string(&mut self.path)?;
-            }
-            cursor.blanks();
-            cursor.expect(b':', "':'")?;
-            cursor.blanks();
-            if known {
-                self.value_of_known(cursor)?;
-            } else {
+                cursor.blanks();
+                cursor.expect(b':', "':'")?;
+                cursor.blanks();
                 self.value(cursor, depth)?;
+                self.path.truncate(parent);
             }
-            self.path.truncate(parent);
             cursor.blanks();
             if cursor.eat(b'}') {
                 return Ok(());
@@ -135,7 +143,9 @@ impl Flattener {
         let Some((name, _)) = self.values.get(self.used) else { return Ok(()) };
         if matches!(cursor.peek(), Some(b'{' | b'[')) {
             self.path.push_str(name);
-            return self.value(cursor, 1);
+            let read = self.value(cursor, 1);
+            self.path.clear();
+            return read;
         }
         self.check_room(name.len())?;
         self.scalar(cursor)
@@ -156,26 +166,9 @@ impl Flattener {
     fn scalar(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Refusal> {
         let Some((_, value)) = self.values.get_mut(self.used) else { return Ok(()) };
         match cursor.peek() {
-            Some(b'"') => {
-                if !matches!(value, JsonValue::String(_)) {
-                    *value = JsonValue::String(text_of(value));
-                }
-                if let JsonValue::String(text) = value {
-                    reuse(text);
-                    cursor.string(text)?;
-                }
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                let Number(digits) = cursor.number()?;
-                if !matches!(value, JsonValue::Number(_)) {
-                    *value = JsonValue::Number(text_of(value));
-                }
-                if let JsonValue::Number(text) = value {
-                    reuse(text);
-                    text.push_str(digits);
-                }
-            }
-            _ => *value = cursor.literal()?.map_or(JsonValue::Null, JsonValue::Bool),
+            Some(b'"') => *value = cursor.text(&mut self.unescaped)?,
+            Some(b'-' | b'0'..=b'9') => *value = Held::Number(cursor.number()?),
+            _ => *value = cursor.literal()?.map_or(Held::Null, Held::Bool),
         }
         self.used += 1;
         Ok(())
@@ -190,12 +183,12 @@ impl Flattener {
             }
             Some(Scalars { list, .. }) => {
                 self.parts += list.len();
-                JsonValue::List(list)
+                Held::List(list)
             }
             None => {
                 cursor.back_to(begin);
                 cursor.pass(self.nesting + 1 - depth, self.nesting)?;
-                JsonValue::Json(cursor.since(begin).to_owned())
+                Held::Json(begin..cursor.at())
             }
         };
         self.slot()?;
@@ -229,16 +222,31 @@ impl Flattener {
         match self.values.get_mut(self.used) {
             None => {
                 self.distinct = 0;
-                self.values.push((self.path.clone(), JsonValue::Null));
+                self.values.push((self.path.clone(), Held::Null));
+                self.heads.resize(self.values.len(), String::new());
+                self.name_head();
             }
             Some((name, _)) if *name != self.path => {
                 self.distinct = 0;
                 reuse(name);
                 name.push_str(&self.path);
+                self.name_head();
             }
             Some(_) => {}
         }
         Ok(())
+    }
+
+    /// The head of the next slot, which has just been named.
+    fn name_head(&mut self) {
+        let Some(head) = self.heads.get_mut(self.used) else { return };
+        reuse(head);
+        // A name with a quote in it would be written with escapes, and ends elsewhere than this one.
+        if is_plain(&self.path) {
+            head.push('"');
+            head.push_str(&self.path);
+            head.push_str("\":");
+        }
     }
 
     fn refuse_twice(&self) -> Result<(), Refusal> {
@@ -253,17 +261,12 @@ impl Flattener {
     }
 }
 
-/// The buffer of a value that was there before, for another.
-fn text_of(value: &mut JsonValue) -> String {
-    match value {
-        JsonValue::String(text) | JsonValue::Number(text) => std::mem::take(text),
-        _ => String::new(),
-    }
-}
-
+#[inline]
 fn reuse(buffer: &mut String) {
     buffer.clear();
-    buffer.shrink_to(REUSED);
+    if buffer.capacity() > REUSED {
+        buffer.shrink_to(REUSED);
+    }
 }
 
 /// A list of scalars as text.
@@ -301,7 +304,11 @@ fn scalars(cursor: &mut Cursor<'_>, most: usize) -> Result<Option<Scalars>, Refu
                 cursor.string(&mut text)?;
                 found.push(text, most);
             }
-            Some(b'-' | b'0'..=b'9') => found.push(cursor.number()?.0.to_owned(), most),
+            Some(b'-' | b'0'..=b'9') => {
+                let begin = cursor.at();
+                cursor.number()?;
+                found.push(cursor.since(begin).to_owned(), most);
+            }
             _ => {
                 if let Some(truth) = cursor.literal()? {
                     found.push(truth.to_string(), most);

@@ -16,7 +16,7 @@ use self::layout::Layout;
 use crate::buffer::Buffer;
 use crate::fault::{RowRefusal, no_text};
 use crate::rows::Step;
-use crate::{FileCode, JsonValue, Limits, ReadError, RowFault};
+use crate::{FileCode, Limits, Named, ReadError, RowFault};
 
 pub(crate) struct Json {
     layout: Layout,
@@ -45,9 +45,10 @@ impl Json {
         self.behind_element = true;
     }
 
-    /// The values of the row that was read last.
-    pub(crate) fn values(&self) -> &[(String, JsonValue)] {
-        self.flattener.values()
+    /// The values of the row that was read last, whose bytes are `raw`.
+    pub(crate) fn values<'a>(&'a self, raw: &'a [u8]) -> Named<'a> {
+        // They have been looked at before they were read.
+        self.flattener.values(simdutf8::basic::from_utf8(raw).unwrap_or_default())
     }
 
     /// True where each line is a row.
