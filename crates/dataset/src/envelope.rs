@@ -88,7 +88,7 @@ impl EnvelopeWriter {
         Self { numbered: Template::new(&constant, of, true), unnumbered: Template::new(&constant, of, false) }
     }
 
-    /// Appends the envelope field of the row at `at`; `number` is left out where the file was split over workers.
+    /// Appends the envelope field of the row at `at`; `number` is left out where it is not known.
     #[inline]
     pub fn write(&self, at: Place, number: Option<u64>, out: &mut Vec<u8>) {
         let template = if number.is_some() { &self.numbered } else { &self.unnumbered };

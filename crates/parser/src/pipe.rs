@@ -232,6 +232,10 @@ impl Pipe {
             generation = claimed.object.generation
         );
         let traceparent = header(incoming, HEADER_TRACEPARENT);
+        if let Ok(parent) = std::str::from_utf8(&traceparent) {
+            (self.config.continue_trace)(&span, parent);
+        }
+        let _entered = span.entered();
         if gave_up.is_none() && self.may_split(&claimed, stored.as_ref()) {
             match self.split(lane, hand, &claimed)? {
                 Cut::Ranges(plan) => {
@@ -242,10 +246,6 @@ impl Pipe {
                 Cut::Whole => {}
             }
         }
-        if let Ok(parent) = std::str::from_utf8(&traceparent) {
-            (self.config.continue_trace)(&span, parent);
-        }
-        let _entered = span.entered();
         let schema = Schema::parse_json(&claimed.source.schema_json)
             .map_err(|error| PipeError::Registry(format!("the source's schema does not hold: {error}")))?;
         let from = match resume::decide(stored.as_ref(), &claimed.object) {
@@ -425,6 +425,20 @@ impl Pipe {
         chunk.end_message(offset);
         Ok(())
     }
+}
+
+/// Before anything of a file is published: lets others know that the lane lives, and commits what files before it left where
+/// that is due. False where the partition is to be let go.
+pub(crate) fn look(lane: &mut dyn Lane, hand: &mut Hand) -> Result<bool, PipeError> {
+    hand.pulse.beats();
+    if lane.revoked() {
+        return Ok(false);
+    }
+    // Of files before this one.
+    if hand.chunk.is_due() {
+        hand.chunk.commit(lane)?;
+    }
+    Ok(true)
 }
 
 /// The checkpoint at the lane's committed offset; one that is none of ours counts as none.

@@ -21,7 +21,7 @@ use tracing::{debug, info};
 use crate::claim::Claimed;
 use crate::fault::{PipeError, read_failed};
 use crate::file::{headers, object_key, progress_of, publish_progress};
-use crate::pipe::{Hand, Pipe};
+use crate::pipe::{Hand, Pipe, look};
 
 /// Rows between two looks at the clock and at revocation: passing over one takes a tenth of the time of reading it.
 const ROWS_A_LOOK: u64 = 1_000;
@@ -96,9 +96,9 @@ impl Pipe {
         let mut since_look = 0;
         loop {
             let behind = rows.place();
-            cuts.row(behind.position, behind.row);
             match rows.skip_row() {
-                Ok(true) => {}
+                // Where no row follows, no range begins.
+                Ok(true) => cuts.row(behind.position, behind.row),
                 Ok(false) => break,
                 Err(error @ ReadError::Io(_)) => {
                     read_failed(error, behind.position, hand.tries.object == 0, false)?;
@@ -158,17 +158,4 @@ impl Pipe {
         hand.chunk.commit(lane)?;
         Ok(())
     }
-}
-
-/// Lets others know that the lane lives; false where its partition is to be let go.
-fn look(lane: &mut dyn Lane, hand: &mut Hand) -> Result<bool, PipeError> {
-    hand.pulse.beats();
-    if lane.revoked() {
-        return Ok(false);
-    }
-    // Of files before this one.
-    if hand.chunk.is_due() {
-        hand.chunk.commit(lane)?;
-    }
-    Ok(true)
 }

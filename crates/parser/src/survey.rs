@@ -9,7 +9,7 @@ use queue::Lane;
 use crate::claim::Claimed;
 use crate::fault::{Ended, PipeError, read_failed};
 use crate::file::Mode;
-use crate::pipe::{Hand, Pipe, ROWS_A_LOOK};
+use crate::pipe::{Hand, Pipe, ROWS_A_LOOK, look};
 
 /// What the first pass says.
 pub(crate) enum Surveyed {
@@ -42,17 +42,7 @@ impl Pipe {
             Err(ended) => return Ok(Surveyed::Ended(ended)),
         };
         let mut checker = FileChecker::new(schema.clone(), facts.clone());
-        survey(&mut checker, &mut rows, tolerance, doubt, || {
-            hand.pulse.beats();
-            if lane.revoked() {
-                return Ok(false);
-            }
-            // Of files before this one.
-            if hand.chunk.is_due() {
-                hand.chunk.commit(lane)?;
-            }
-            Ok(true)
-        })
+        survey(&mut checker, &mut rows, tolerance, doubt, || look(lane, hand))
     }
 }
 

@@ -156,7 +156,7 @@ pub struct File {
 /// A row that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowError {
-    /// From 1; `None` where the file was split over workers.
+    /// From 1; `None` where the reader could not know it.
     pub row_number: Option<u64>,
     /// The byte, after decompression, where the row begins.
     pub position: u64,
