@@ -32,6 +32,9 @@ const ATTEMPTS: u32 = 4;
 #[derive(Debug, Clone)]
 pub struct Bucket {
     pub(crate) client: aws_sdk_s3::Client,
+    /// Tries each call once. An override at the call would do, but the SDK then puts its settings together anew for it,
+    /// which is much of what a small object costs.
+    pub(crate) once: aws_sdk_s3::Client,
     pub(crate) location: Arc<Location>,
     session: Session,
 }
@@ -59,8 +62,9 @@ impl Bucket {
         if let Some(url) = &location.endpoint_url {
             config = config.endpoint_url(url).force_path_style(true);
         }
-        let client = aws_sdk_s3::Client::from_conf(config.build());
-        Self { client, location: Arc::new(location), session }
+        let client = aws_sdk_s3::Client::from_conf(config.clone().build());
+        let once = aws_sdk_s3::Client::from_conf(config.retry_config(RetryConfig::disabled()).build());
+        Self { client, once, location: Arc::new(location), session }
     }
 
     /// Where it is.

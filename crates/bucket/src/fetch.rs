@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::config::Config;
-use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
@@ -142,7 +140,8 @@ impl Fetch {
         let answer = bucket
             .call(&self.key, "s3:GetObject", || async {
                 let sent = bucket
-                    .client
+                    // Tries are counted here, over requests and bodies alike.
+                    .once
                     .get_object()
                     .bucket(&bucket.location.bucket)
                     .key(&self.key)
@@ -154,8 +153,6 @@ impl Fetch {
                     .mutate_request(|request| {
                         request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
                     })
-                    // Tries are counted here, over requests and bodies alike.
-                    .config_override(Config::builder().retry_config(RetryConfig::disabled()))
                     .send()
                     .await;
                 match sent {
@@ -202,9 +199,10 @@ impl Fetch {
 
     /// Passes the body on in chunks, up to the byte `end`. What came before a failure is passed on, too.
     async fn hand_over(&mut self, mut body: ByteStream, end: u64, parts: &Parts) -> Result<(), Stop> {
-        let mut chunk = BytesMut::with_capacity(CHUNK);
         // A store that does not obey ranges sends more than was asked for.
         let mut wanted = end.saturating_sub(self.position);
+        let room = |wanted: u64| BytesMut::with_capacity(CHUNK.min(usize::try_from(wanted).unwrap_or(CHUNK)));
+        let mut chunk = room(wanted);
         loop {
             let failure = match tokio::time::timeout(SILENCE, body.next()).await {
                 Ok(Some(Ok(mut bytes))) => {
@@ -214,7 +212,8 @@ impl Fetch {
                         let n = bytes.len().min(CHUNK - chunk.len());
                         chunk.extend_from_slice(&bytes.split_to(n));
                         if chunk.len() == CHUNK {
-                            let full = std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK));
+                            let left = wanted + bytes.len() as u64;
+                            let full = std::mem::replace(&mut chunk, room(left));
                             self.send(full, parts).await?;
                         }
                     }
