@@ -125,3 +125,41 @@ fn run(mut decompressor: Decompressor, blocks: &Receiver<Block>, pieces: &SyncSe
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::io::{Cursor, Write};
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::Limits;
+    use crate::decompress::coded::Coded;
+    use crate::source::Source;
+
+    #[test]
+    fn the_same_few_blocks_go_round() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        for _ in 0..100 {
+            encoder.write_all(&[0; ROOM]).unwrap();
+        }
+        let object = Cursor::new(encoder.finish().unwrap());
+        let coded = Coded::gzip(Source::new(Box::new(object)));
+        let mut decompressor = Decompressor::coded(coded, "x", &Limits::default());
+        decompressor.next_document().unwrap().unwrap();
+        let (mut ahead, begin, mut block) = Ahead::start().unwrap();
+        begin.send(Box::new(decompressor)).unwrap();
+        let (mut rooms, mut bytes) = (HashSet::new(), 0);
+        while !block.ends() {
+            ahead.next_block(&mut block).unwrap();
+            rooms.insert(block.address());
+            bytes += block.len();
+        }
+        assert_eq!(bytes, 100 * ROOM);
+        assert!(rooms.len() <= BLOCKS, "{}", rooms.len());
+        assert!(ahead.next_document().unwrap().is_none());
+        assert!(ahead.next_document().unwrap().is_none(), "and so it stays");
+    }
+}
