@@ -1,5 +1,5 @@
 //! Rows to records, without a queue: what the parser does with a file's bytes, beside the idiomatic way to do it and beside
-//! the floor, a count of the line ends. Rows a second, on one thread but for what is decompressed ahead.
+//! the floor, a count of the line ends. One thread, but where two are named; rows a second.
 //!
 //! ```sh
 //! cargo bench -p dataset --bench hot_path
@@ -99,7 +99,7 @@ fn hot_path(c: &mut Criterion) {
     group.bench_function("split", |b| b.iter(|| split(&csv, "a.csv")));
     group.bench_function("records", |b| b.iter(|| records(open(&csv, "a.csv"))));
     group.bench_function("records, gzip", |b| b.iter(|| records(open(&gzip, "a.csv.gz"))));
-    group.bench_function("records, gzip, ahead", |b| {
+    group.bench_function("records, gzip, two threads", |b| {
         b.iter(|| records(open(&gzip, "a.csv.gz").decompress_ahead()))
     });
     group.bench_function("idiomatic", |b| {
