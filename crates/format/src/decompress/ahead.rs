@@ -139,18 +139,31 @@ mod tests {
     use crate::decompress::coded::Coded;
     use crate::source::Source;
 
-    #[test]
-    fn the_same_few_blocks_go_round() {
+    /// Of a gzip that fills so many blocks, opened.
+    fn decompressor(blocks: usize) -> Decompressor {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        for _ in 0..100 {
+        for _ in 0..blocks {
             encoder.write_all(&[0; ROOM]).unwrap();
         }
         let object = Cursor::new(encoder.finish().unwrap());
         let coded = Coded::gzip(Source::new(Box::new(object)));
         let mut decompressor = Decompressor::coded(coded, "x", &Limits::default());
         decompressor.next_document().unwrap().unwrap();
+        decompressor
+    }
+
+    #[test]
+    fn it_ends_where_it_waits_for_a_block_and_the_reader_is_gone() {
+        let (used, blocks) = sync_channel(BLOCKS);
+        let (sender, _pieces) = sync_channel(BLOCKS);
+        drop(used);
+        run(decompressor(2), &blocks, &sender);
+    }
+
+    #[test]
+    fn the_same_few_blocks_go_round() {
         let (mut ahead, begin, mut block) = Ahead::start().unwrap();
-        begin.send(Box::new(decompressor)).unwrap();
+        begin.send(Box::new(decompressor(100))).unwrap();
         let (mut rooms, mut bytes) = (HashSet::new(), 0);
         while !block.ends() {
             ahead.next_block(&mut block).unwrap();
