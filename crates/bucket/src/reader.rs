@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::fetch::{self, CHUNK, Part};
 use crate::{Bucket, BucketError};
@@ -33,6 +34,8 @@ pub struct ObjectReader {
     end: Option<u64>,
     tries: u32,
     runtime: Handle,
+    /// Once it is cancelled, nothing is fetched any more.
+    stop: CancellationToken,
     /// Where the next byte is read.
     position: u64,
     /// The chunk in hand, and where it begins.
@@ -64,6 +67,7 @@ impl ObjectReader {
             end: None,
             tries: 8,
             runtime,
+            stop: CancellationToken::new(),
             position: 0,
             chunk: Bytes::new(),
             chunk_start: 0,
@@ -90,9 +94,23 @@ impl ObjectReader {
         if let Some(size) = self.size {
             return Ok(size);
         }
-        let size = self.runtime.block_on(fetch::size(&self.bucket, &self.key, &self.etag, self.tries))?;
+        let asked = fetch::size(&self.bucket, &self.key, &self.etag, self.tries);
+        let asked = self.runtime.block_on(self.stop.run_until_cancelled(asked));
+        let size = asked.ok_or_else(|| self.stopped())??;
         self.size = Some(size);
         Ok(size)
+    }
+
+    /// Ends reading once it is dropped, on whatever thread and however long it would wait: a read that finds no more bytes
+    /// at hand then fails.
+    pub fn stop_on_drop(&self) -> DropGuard {
+        self.stop.clone().drop_guard()
+    }
+
+    fn stopped(&self) -> io::Error {
+        let whose = if self.stop.is_cancelled() { "reader" } else { "runtime that fetches it" };
+        let reason = format!("the {whose} has stopped");
+        BucketError::Unavailable { place: self.bucket.place(&self.key), reason }.into()
     }
 
     /// Has S3 asked now, and not at the first read, for what stands from here on: up to 2 MiB wait until they are read.
@@ -132,7 +150,11 @@ impl ObjectReader {
                 position: self.position,
                 checksum: None,
             };
-            Stream { parts, task: self.runtime.spawn(fetch.run(sender)) }
+            let stop = self.stop.clone();
+            let task = async move {
+                stop.run_until_cancelled(fetch.run(sender)).await;
+            };
+            Stream { parts, task: self.runtime.spawn(task) }
         })
     }
 }
@@ -173,9 +195,7 @@ impl Read for ObjectReader {
                 }
                 None => {
                     self.stream = None;
-                    let place = self.bucket.place(&self.key);
-                    let reason = "the runtime that fetches it has stopped".into();
-                    return Err(BucketError::Unavailable { place, reason }.into());
+                    return Err(self.stopped());
                 }
             }
         }

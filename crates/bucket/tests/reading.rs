@@ -8,7 +8,8 @@ mod support;
 use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
-use bucket::{Bucket, BucketError};
+use bucket::{Bucket, BucketError, Location};
+use services::TcpProxy;
 use support::{Network, World, code, numbered, on_thread, only_object, read_all, reader};
 use tokio::runtime::Handle;
 
@@ -227,6 +228,28 @@ async fn a_reader_that_waits_makes_s3_wait() {
     .await;
     // 2 MiB in the channel; the rest lies in the buffers of sockets.
     assert!(brought < 24 << 20, "{brought} bytes for a reader that took one chunk");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_waits_is_stopped() {
+    let world = World::start().await;
+    world.put(KEY, numbered(64 << 20));
+    let proxy = TcpProxy::start(world.endpoint.strip_prefix("http://").unwrap()).unwrap();
+    let endpoint_url = Some(format!("http://{}", proxy.address()));
+    let bucket = Bucket::open(Location { endpoint_url, ..world.location() }, world.issued());
+    let object = only_object(&bucket).await;
+    let mut reader = reader(&bucket, &object).with_tries(1);
+    let stop = reader.stop_on_drop();
+    on_thread(move || {
+        reader.read_exact(&mut [0; 1]).unwrap();
+        proxy.stall();
+        // The network holds the greater part of it.
+        let reading = std::thread::spawn(move || reader.read_to_end(&mut Vec::new()).unwrap_err());
+        drop(stop);
+        let err = reading.join().unwrap();
+        assert!(err.to_string().contains("the reader has stopped"), "{err}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

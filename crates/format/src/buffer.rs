@@ -59,6 +59,11 @@ impl Buffer {
         &self.stream
     }
 
+    /// See [`Stream::decompress_ahead`].
+    pub(crate) fn decompress_ahead(&mut self) {
+        self.stream.decompress_ahead();
+    }
+
     /// Goes on with the document that holds `position`, or with the next one where none is asked for.
     pub(crate) fn open_document(&mut self, holding: Option<u64>) -> Result<Option<Document>, ReadError> {
         let document = match holding {
@@ -147,7 +152,7 @@ impl Buffer {
         if self.utf16.is_some() {
             return self.more_converted();
         }
-        let read = self.stream.read(&mut self.bytes[self.end..], self.behind)?;
+        let read = self.stream.read(&mut self.bytes[self.end..])?;
         self.end += read;
         self.behind += read as u64;
         self.ended = read == 0;
@@ -159,7 +164,7 @@ impl Buffer {
             // UTF-8 is longer by half at most, so that what is read fits once it is converted, with a character before.
             let room = (self.bytes.len() - self.end - 8) / 2;
             let raw = &mut self.bytes[self.end..][..room];
-            let read = self.stream.read(raw, self.behind)?;
+            let read = self.stream.read(raw)?;
             self.behind += read as u64;
             let Some(utf16) = &mut self.utf16 else { return Ok(false) };
             self.converted.clear();

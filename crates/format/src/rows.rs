@@ -144,6 +144,18 @@ impl Rows {
         Ok(rows)
     }
 
+    /// Has a thread of its own decompress what is compressed, at most 1 MiB ahead of the rows, once 256 KiB of it have been
+    /// decompressed. The object is then read by that thread. The items, their places and the errors are the same; so is a
+    /// panic of the object, which [`Rows::next`] hands on.
+    ///
+    /// Dropping the rows ends the thread: at once, or as soon as the object has answered the read in hand. What may wait
+    /// for long should be made to answer then.
+    #[must_use]
+    pub fn decompress_ahead(mut self) -> Self {
+        self.buffer.decompress_ahead();
+        self
+    }
+
     /// The next item, or none at the end of the file. After an error there is none.
     ///
     /// # Errors

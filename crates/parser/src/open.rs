@@ -7,6 +7,7 @@ use api::worker::SourceWork;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bucket::{Bucket, IssuedCredentials, Location, ObjectReader, ParallelReader};
 use format::{Place, Rows};
+use tokio_util::sync::DropGuard;
 
 use crate::claim::Claimed;
 use crate::fault::{Ended, PipeError, read_failed};
@@ -30,6 +31,12 @@ impl Buckets {
             }
         }
     }
+}
+
+/// An object's rows. Fetching and decompressing it end with them, wherever they wait.
+pub(crate) struct Opened {
+    pub(crate) rows: Rows,
+    _fetching: DropGuard,
 }
 
 impl Pipe {
@@ -71,11 +78,12 @@ impl Pipe {
         asked: Option<ObjectReader>,
         at: Place,
         doubt: bool,
-    ) -> Result<Result<Rows, Ended>, PipeError> {
+    ) -> Result<Result<Opened, Ended>, PipeError> {
         let reader = asked.unwrap_or_else(|| self.reader(claimed));
+        let fetching = reader.stop_on_drop();
         let key = &claimed.object.object_key;
         match Rows::open_at(Box::new(reader), key, self.config.limits.clone(), at) {
-            Ok(rows) => Ok(Ok(rows)),
+            Ok(rows) => Ok(Ok(Opened { rows: rows.decompress_ahead(), _fetching: fetching })),
             Err(error) => read_failed(error, at.position, doubt, at.position > 0).map(Err),
         }
     }

@@ -285,11 +285,11 @@ impl Pipe {
                 RowsEnd::File(ended)
             }
             None => match self.open(&file.claimed, object, at, hand.tries.object == 0)? {
-                Ok(mut rows) => {
-                    if rows.compression() != Compression::Zip {
+                Ok(mut opened) => {
+                    if opened.rows.compression() != Compression::Zip {
                         file.one_document();
                     }
-                    self.rows(lane, hand, &mut file, &mut rows, incoming.offset, &mut reached)?
+                    self.rows(lane, hand, &mut file, &mut opened.rows, incoming.offset, &mut reached)?
                 }
                 Err(ended) => {
                     reached.found(&ended);

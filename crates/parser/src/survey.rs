@@ -37,12 +37,12 @@ impl Pipe {
             return Ok(Surveyed::Mode(Mode::Publish));
         }
         let doubt = hand.tries.object == 0;
-        let mut rows = match self.open(claimed, object.take(), Place::default(), doubt)? {
-            Ok(rows) => rows,
+        let mut opened = match self.open(claimed, object.take(), Place::default(), doubt)? {
+            Ok(opened) => opened,
             Err(ended) => return Ok(Surveyed::Ended(ended)),
         };
         let mut checker = FileChecker::new(schema.clone(), facts.clone());
-        survey(&mut checker, &mut rows, tolerance, doubt, || look(lane, hand))
+        survey(&mut checker, &mut opened.rows, tolerance, doubt, || look(lane, hand))
     }
 }
 

@@ -158,6 +158,7 @@ impl Validation {
         let open = || {
             let object = content.object().map_err(ReadError::Io)?;
             Rows::open(progress.watch(object, content.size()), &name, Limits::default())
+                .map(Rows::decompress_ahead)
         };
         let report = parser::validate(&candidate, open, &mut self.outputs.sink(&mut found))?;
         if report.totals.accepted > 0 && !report.columns.is_empty() {

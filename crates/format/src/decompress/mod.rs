@@ -1,15 +1,19 @@
 //! From the object's bytes to those of its documents: the object itself, what a gzip, zstd or bzip2 holds, or each entry
 //! of a zip.
 
+mod ahead;
 mod coded;
 mod counted;
+mod decompressor;
 mod gzip;
 mod whole;
 mod zip;
 
 use std::io::{Read, Seek, SeekFrom};
 
+use self::ahead::Ahead;
 use self::coded::Coded;
+use self::decompressor::{BLOCK, Block, Decompressor};
 use crate::source::{Object, Source};
 use crate::{FileCode, Limits, ReadError};
 
@@ -31,8 +35,9 @@ pub enum Compression {
 /// What follows the head of a bzip2: a block, or the end of a stream without any.
 const BZIP2_MARKS: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
 
-/// Bytes that are decompressed at once.
-const BLOCK: usize = 64 << 10;
+/// Bytes that the reader's thread decompresses before another one goes on with it, where that is wanted: below, the thread
+/// costs more than it saves.
+const ALONE: u64 = 256 << 10;
 
 /// Bytes by which a compression is told.
 pub(crate) const MAGIC: usize = 10;
@@ -99,20 +104,26 @@ pub(crate) struct Document {
 /// The decompressed bytes of an object, document by document.
 pub(crate) struct Stream {
     kind: Kind,
-    name: String,
-    opened: bool,
-    /// What was decompressed last, and how much of it was given out; what ended it comes behind it.
-    block: Vec<u8>,
-    given: usize,
-    error: Option<ReadError>,
-    expansion_ratio: u64,
-    expansion_floor: u64,
+    compression: Compression,
 }
 
 enum Kind {
-    Plain(Source),
-    Coded(coded::Coded),
-    Zip(zip::Zip),
+    /// The object itself, under its name; true once it is opened.
+    Plain(Source, String, bool),
+    Compressed(Compressed),
+}
+
+/// What is decompressed, by the reader's thread or by another.
+struct Compressed {
+    by: By,
+    block: Block,
+    /// Bytes that the reader's thread may still decompress before another one goes on; none where there is to be no other.
+    alone: Option<u64>,
+}
+
+enum By {
+    Reader(Box<Decompressor>),
+    Thread(Ahead),
 }
 
 impl Stream {
@@ -133,115 +144,73 @@ impl Stream {
             );
             return Err(error.of(found, None));
         }
-        let kind = match found {
-            Compression::None => Kind::Plain(source),
-            Compression::Gzip => Kind::Coded(Coded::gzip(source)),
-            Compression::Zstd => Kind::Coded(Coded::zstd(source)?),
-            Compression::Bzip2 => Kind::Coded(Coded::bzip2(source)),
-            Compression::Zip => {
-                Kind::Zip(zip::Zip::open(source, limits).map_err(|error| error.of(found, None))?)
+        let coded = match found {
+            Compression::None => {
+                return Ok(Self {
+                    kind: Kind::Plain(source, inner_name.to_owned(), false),
+                    compression: found,
+                });
             }
+            Compression::Zip => {
+                let zip = zip::Zip::open(source, limits).map_err(|error| error.of(found, None))?;
+                return Ok(Self::compressed(Decompressor::zip(zip, limits)));
+            }
+            Compression::Gzip => Coded::gzip(source),
+            Compression::Zstd => Coded::zstd(source)?,
+            Compression::Bzip2 => Coded::bzip2(source),
         };
-        Ok(Self {
-            kind,
-            name: inner_name.to_owned(),
-            opened: false,
-            block: Vec::new(),
-            given: 0,
-            error: None,
-            expansion_ratio: limits.expansion_ratio,
-            expansion_floor: limits.expansion_floor,
-        })
+        Ok(Self::compressed(Decompressor::coded(coded, inner_name, limits)))
+    }
+
+    fn compressed(decompressor: Decompressor) -> Self {
+        let compression = decompressor.compression();
+        let by = By::Reader(Box::new(decompressor));
+        let block = Block::with_room(BLOCK);
+        Self { kind: Kind::Compressed(Compressed { by, block, alone: None }), compression }
+    }
+
+    /// Has another thread decompress, once it is worth one.
+    pub(crate) fn decompress_ahead(&mut self) {
+        if let Kind::Compressed(Compressed { by: By::Reader(_), alone, .. }) = &mut self.kind {
+            *alone = Some(ALONE);
+        }
     }
 
     pub(crate) fn compression(&self) -> Compression {
-        match &self.kind {
-            Kind::Plain(_) => Compression::None,
-            Kind::Coded(coded) => coded.compression(),
-            Kind::Zip(_) => Compression::Zip,
-        }
+        self.compression
     }
 
     /// Opens the next document.
     pub(crate) fn next_document(&mut self) -> Result<Option<Document>, ReadError> {
-        self.block.clear();
-        self.given = 0;
-        self.error = None;
         match &mut self.kind {
-            Kind::Zip(zip) => zip.open_next(),
-            _ if self.opened => Ok(None),
-            _ => {
-                self.opened = true;
-                Ok(Some(Document { name: self.name.clone(), begins: 0 }))
+            Kind::Plain(_, _, true) => Ok(None),
+            Kind::Plain(_, name, opened) => {
+                *opened = true;
+                Ok(Some(Document { name: name.clone(), begins: 0 }))
             }
+            Kind::Compressed(compressed) => compressed.next_document(),
         }
     }
 
-    /// Opens the document in which `position` stands.
+    /// Opens the document in which `position` stands, as the first one.
     pub(crate) fn document_at(&mut self, position: u64) -> Result<Option<Document>, ReadError> {
-        if let Kind::Zip(zip) = &mut self.kind {
-            zip.aim(position);
+        if let Kind::Compressed(Compressed { by: By::Reader(decompressor), .. }) = &mut self.kind {
+            decompressor.aim(position);
         }
         self.next_document()
     }
 
-    /// Reads on in the open document; 0 at its end, once what it holds has been verified. `position` is where these
-    /// bytes will stand.
-    pub(crate) fn read(&mut self, into: &mut [u8], position: u64) -> Result<usize, ReadError> {
-        if let Kind::Plain(source) = &mut self.kind {
-            return source.read(into).map_err(|error| source.own(error));
+    /// Reads on in the open document; 0 at its end, once what it holds has been verified.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
+        match &mut self.kind {
+            Kind::Plain(source, ..) => source.read(into).map_err(|error| source.own(error)),
+            Kind::Compressed(compressed) => compressed.read(into),
         }
-        if self.given == self.block.len() {
-            self.decompress(position)?;
-        }
-        let left = &self.block[self.given..];
-        let read = left.len().min(into.len());
-        into[..read].copy_from_slice(&left[..read]);
-        self.given += read;
-        Ok(read)
-    }
-
-    /// Fills the block, whatever sizes the caller asks for; it stays empty at the document's end.
-    fn decompress(&mut self, position: u64) -> Result<(), ReadError> {
-        self.given = 0;
-        self.block.resize(BLOCK, 0);
-        let mut filled = 0;
-        while filled < BLOCK && self.error.is_none() {
-            match self.decompress_on(filled, position + filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) => self.error = Some(error),
-            }
-        }
-        self.block.truncate(filled);
-        if filled > 0 { Ok(()) } else { self.error.take().map_or(Ok(()), Err) }
-    }
-
-    fn decompress_on(&mut self, filled: usize, position: u64) -> Result<usize, ReadError> {
-        let into = &mut self.block[filled..];
-        let (read, consumed) = match &mut self.kind {
-            Kind::Plain(_) => return Ok(0),
-            Kind::Coded(coded) => (coded.read(into, position)?, coded.consumed()),
-            Kind::Zip(zip) => (zip.read(into, position)?, zip.consumed()),
-        };
-        let produced = position + read as u64;
-        if produced > self.expansion_floor && produced / self.expansion_ratio.max(1) > consumed.max(1) {
-            return Err(ReadError::file(
-                FileCode::ExpansionLimit,
-                position,
-                format!(
-                    "{consumed} compressed bytes have expanded to {produced}, more than {} to 1",
-                    self.expansion_ratio
-                ),
-                "split the content into several files, or upload it uncompressed",
-            ));
-        }
-        Ok(read)
     }
 
     /// Goes to `position` where that needs no decompression; false where it does.
     pub(crate) fn seek(&mut self, position: u64) -> Result<bool, ReadError> {
-        let Kind::Plain(source) = &mut self.kind else { return Ok(false) };
+        let Kind::Plain(source, ..) = &mut self.kind else { return Ok(false) };
         let length = source.seek(SeekFrom::End(0)).map_err(|error| source.own(error))?;
         if position > length {
             return Err(ReadError::file(
@@ -253,5 +222,52 @@ impl Stream {
         }
         source.seek(SeekFrom::Start(position)).map_err(|error| source.own(error))?;
         Ok(true)
+    }
+}
+
+impl Compressed {
+    fn next_document(&mut self) -> Result<Option<Document>, ReadError> {
+        self.block.clear();
+        match &mut self.by {
+            By::Reader(decompressor) => decompressor.next_document(),
+            By::Thread(ahead) => ahead.next_document(),
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
+        if self.block.is_used_up() && !self.block.ends() {
+            self.next_block()?;
+        }
+        if self.block.is_used_up() {
+            return self.block.end().map(|()| 0);
+        }
+        Ok(self.block.give(into))
+    }
+
+    /// What is decompressed at once, whatever sizes the caller asks for.
+    fn next_block(&mut self) -> Result<(), ReadError> {
+        if self.alone == Some(0) {
+            self.hand_over();
+        }
+        match &mut self.by {
+            By::Reader(decompressor) => {
+                self.block.clear();
+                decompressor.fill(&mut self.block);
+                self.alone = self.alone.map(|left| left.saturating_sub(self.block.len() as u64));
+                Ok(())
+            }
+            By::Thread(ahead) => ahead.next_block(&mut self.block),
+        }
+    }
+
+    /// Has a thread go on in the open document. Where none is to be had, the reader's goes on.
+    fn hand_over(&mut self) {
+        self.alone = None;
+        let Ok((ahead, begin, block)) = Ahead::start() else { return };
+        self.block = block;
+        if let By::Reader(decompressor) = std::mem::replace(&mut self.by, By::Thread(ahead)) {
+            // It waits for this alone, and cannot be gone.
+            let _ = begin.send(decompressor);
+        }
     }
 }

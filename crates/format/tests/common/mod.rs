@@ -125,7 +125,11 @@ pub(crate) fn all_items(object: Box<dyn Object>, name: &str, limits: &Limits) ->
 }
 
 pub(crate) fn items_from(object: Box<dyn Object>, name: &str, limits: &Limits, at: Place) -> Vec<Seen> {
-    let mut rows = match Rows::open_at(object, name, limits.clone(), at) {
+    items_of(Rows::open_at(object, name, limits.clone(), at))
+}
+
+pub(crate) fn items_of(opened: Result<Rows, ReadError>) -> Vec<Seen> {
+    let mut rows = match opened {
         Ok(rows) => rows,
         Err(error) => return vec![ended(error)],
     };
