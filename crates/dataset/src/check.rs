@@ -46,6 +46,8 @@ pub struct RowChecker {
     exact: Vec<bool>,
     /// The names of the row of JSON in hand, looked up.
     row: Vec<Found>,
+    /// The shape of the row whose names these are.
+    shape: Option<format::Shape>,
     key: Vec<u8>,
     value: Vec<u8>,
     /// Names that rows of JSON have given, and what became of them.
@@ -88,6 +90,7 @@ impl RowChecker {
             given: vec![false; targets.len()],
             exact: vec![false; targets.len()],
             row: Vec::new(),
+            shape: None,
             required: (0..targets.len()).filter(|target| targets[*target].column.required).collect(),
             targets,
             key: Vec::new(),
@@ -239,7 +242,16 @@ impl RowChecker {
     }
 
     /// Looks up all names of an object before its values are written: which of them is a column may depend on one behind.
+    #[inline]
     fn look_up(&mut self, values: format::Named<'_>) {
+        let shape = values.shape();
+        if shape.is_none() || shape != self.shape {
+            self.shape = shape;
+            self.look_up_names(values);
+        }
+    }
+
+    fn look_up_names(&mut self, values: format::Named<'_>) {
         self.exact.fill(false);
         self.row.clear();
         for (at, name) in values.names().enumerate() {
