@@ -1,6 +1,6 @@
 //! A row checked and written as the fields of its record, or refused.
 
-use format::{Columns, Row, Values};
+use format::{Columns, JsonRef, Row, Values};
 
 use crate::bind::{self, HeaderFault};
 use crate::deleted::DeletedSubjects;
@@ -46,6 +46,8 @@ pub struct RowChecker {
     exact: Vec<bool>,
     /// The names of the row of JSON in hand, looked up.
     row: Vec<Found>,
+    /// The shape of the row whose names these are.
+    shape: Option<format::Shape>,
     key: Vec<u8>,
     value: Vec<u8>,
     /// Names that rows of JSON have given, and what became of them.
@@ -88,6 +90,7 @@ impl RowChecker {
             given: vec![false; targets.len()],
             exact: vec![false; targets.len()],
             row: Vec::new(),
+            shape: None,
             required: (0..targets.len()).filter(|target| targets[*target].column.required).collect(),
             targets,
             key: Vec::new(),
@@ -177,11 +180,12 @@ impl RowChecker {
     ) -> Result<(), Refusal> {
         for index in 0..self.bound.len().min(fields.len()) {
             let text = fields.get(index);
-            let raw = Raw::Text(text);
             match self.bound[index] {
-                _ if raw.is_null() => {}
-                Bound::Schema(target) => self.declared(target, raw, out, watch)?,
-                Bound::Keep => self.properties[index].write(&raw.undeclared(), &mut self.value, out),
+                _ if text.is_empty() => {}
+                Bound::Schema(target) => {
+                    self.declared(target, Some(text), || Raw::Text(text), out, watch)?;
+                }
+                Bound::Keep => self.properties[index].string(text, out),
                 Bound::Ignore => {}
                 Bound::Reject => return Err(Refusal::unexpected(&self.names[index])),
                 Bound::Taken(target) => return Err(Refusal::taken(&self.targets[target].column)),
@@ -199,8 +203,10 @@ impl RowChecker {
     ) -> Result<(), Refusal> {
         self.look_up(values);
         let mut others = 0;
-        for (at, (name, value)) in values.iter().enumerate() {
+        for at in 0..values.len() {
+            let Some((name, value)) = values.get(at) else { break };
             let raw = Raw::Json(value);
+            let again = || Raw::Json(values.get(at).map_or(JsonRef::Null, |(_, value)| value));
             let Found { mut bound, exact, .. } = self.row[at];
             // An object may hold `ID` and `id`: the one that is written exactly is the schema's.
             if let Bound::Schema(target) = bound
@@ -217,7 +223,7 @@ impl RowChecker {
                 Bound::Schema(target) if self.given[target] => {
                     return Err(Refusal::twice(&self.targets[target].column.name));
                 }
-                Bound::Schema(target) => self.declared(target, raw, out, watch)?,
+                Bound::Schema(target) => self.declared(target, raw.scalar(), again, out, watch)?,
                 // No name but one stands in an object twice.
                 Bound::Keep | Bound::Nameless => {
                     let value = raw.undeclared();
@@ -239,7 +245,16 @@ impl RowChecker {
     }
 
     /// Looks up all names of an object before its values are written: which of them is a column may depend on one behind.
+    #[inline]
     fn look_up(&mut self, values: format::Named<'_>) {
+        let shape = values.shape();
+        if shape.is_none() || shape != self.shape {
+            self.shape = shape;
+            self.look_up_names(values);
+        }
+    }
+
+    fn look_up_names(&mut self, values: format::Named<'_>) {
         self.exact.fill(false);
         self.row.clear();
         for (at, name) in values.names().enumerate() {
@@ -251,27 +266,48 @@ impl RowChecker {
         }
     }
 
-    /// A value of a column of the schema. A scalar goes from its text straight into the record.
-    #[inline]
-    fn declared(
+    /// A value of a column of the schema, by its text where it is a scalar. The value itself is handed on only where it is
+    /// none, or is refused: what goes through memory in parts and is read back whole waits for the store buffer.
+    #[inline(always)]
+    fn declared<'a>(
         &mut self,
         index: usize,
-        raw: Raw<'_>,
+        scalar: Option<&str>,
+        raw: impl Fn() -> Raw<'a>,
         out: &mut Vec<u8>,
         watch: &mut Watch,
     ) -> Result<(), Refusal> {
-        let target = &self.targets[index];
-        let refused = |fault| Refusal::value(&target.column, raw, fault);
-        let of = target.column.column_type;
-        let Some(text) = raw.scalar().filter(|_| of != ColumnType::StringList) else {
-            let typed = raw.typed(of, &target.timestamps).map_err(refused)?;
-            self.given[index] = true;
-            target.property.write(&typed, &mut self.value, out);
-            return Ok(());
+        let written = match scalar {
+            Some(text) if self.targets[index].column.column_type != ColumnType::StringList => {
+                self.scalar(index, text, out, watch)
+            }
+            _ => self.list(index, raw(), out),
         };
+        match written {
+            Ok(()) => {
+                self.given[index] = true;
+                Ok(())
+            }
+            Err(fault) => Err(self.refused(index, raw(), fault)),
+        }
+    }
+
+    #[cold]
+    fn refused(&self, index: usize, raw: Raw<'_>, fault: ValueFault) -> Refusal {
+        Refusal::value(&self.targets[index].column, raw, fault)
+    }
+
+    /// A scalar goes from its text straight into the record.
+    fn scalar(
+        &mut self,
+        index: usize,
+        text: &str,
+        out: &mut Vec<u8>,
+        watch: &mut Watch,
+    ) -> Result<(), ValueFault> {
+        let target = &self.targets[index];
         let property = &target.property;
-        let wrong = || refused(ValueFault::Type);
-        match (of, target.field) {
+        match (target.column.column_type, target.field) {
             (ColumnType::String, Some(field)) => {
                 if index == 0 {
                     self.key.extend_from_slice(text.as_bytes());
@@ -282,12 +318,11 @@ impl RowChecker {
                 wire::bytes(field, text.as_bytes(), out);
             }
             (ColumnType::String | ColumnType::StringList, _) => property.string(text, out),
-            (ColumnType::Integer, _) => property.integer(value::integer(text).ok_or_else(wrong)?, out),
-            (ColumnType::Number, _) => property.number(value::number(text).ok_or_else(wrong)?, out),
-            (ColumnType::Boolean, _) => property.boolean(value::boolean(text).ok_or_else(wrong)?, out),
+            (ColumnType::Integer, _) => property.integer(value::integer(text).ok_or(ValueFault::Type)?, out),
+            (ColumnType::Number, _) => property.number(value::number(text).ok_or(ValueFault::Type)?, out),
+            (ColumnType::Boolean, _) => property.boolean(value::boolean(text).ok_or(ValueFault::Type)?, out),
             (ColumnType::Timestamp, field) => {
-                let read = target.timestamps.read(text);
-                let (at, unit) = read.map_err(|fault| refused(ValueFault::Timestamp(fault)))?;
+                let (at, unit) = target.timestamps.read(text).map_err(ValueFault::Timestamp)?;
                 if let Some(unit) = unit {
                     watch.unit(index, unit);
                 }
@@ -300,7 +335,13 @@ impl RowChecker {
                 }
             }
         }
-        self.given[index] = true;
+        Ok(())
+    }
+
+    fn list(&mut self, index: usize, raw: Raw<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+        let target = &self.targets[index];
+        let typed = raw.typed(target.column.column_type, &target.timestamps)?;
+        target.property.write(&typed, &mut self.value, out);
         Ok(())
     }
 

@@ -41,7 +41,7 @@ pub(crate) enum ValueFault {
 
 impl<'a> Raw<'a> {
     /// An empty value is null.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_null(self) -> bool {
         match self {
             Raw::Text(text) => text.is_empty(),
@@ -63,7 +63,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The text of a scalar.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn scalar(self) -> Option<&'a str> {
         match self {
             Raw::Text(text) => Some(text),

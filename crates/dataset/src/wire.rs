@@ -7,7 +7,25 @@ const FIXED64: u32 = 1;
 const LENGTH: u32 = 2;
 
 #[inline]
-pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
+pub(crate) fn varint(value: u64, out: &mut Vec<u8>) {
+    if value < 0x80 {
+        out.push(value as u8);
+    } else if value < 1 << 56 {
+        // Eight groups of seven bits at once: a write of fixed length, of which the groups that are not needed are cut off.
+        let groups = (value & 0x0000_0000_0fff_ffff) | (value & 0x00ff_ffff_f000_0000) << 4;
+        let groups = (groups & 0x0000_3fff_0000_3fff) | (groups & 0x0fff_c000_0fff_c000) << 2;
+        let groups = (groups & 0x007f_007f_007f_007f) | (groups & 0x3f80_3f80_3f80_3f80) << 1;
+        let len = varint_len(value as usize);
+        let more = 0x8080_8080_8080_8080 >> (8 * (9 - len));
+        out.extend_from_slice(&(groups | more).to_le_bytes());
+        out.truncate(out.len() - 8 + len);
+    } else {
+        long_varint(value, out);
+    }
+}
+
+#[cold]
+fn long_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -74,4 +92,22 @@ pub(crate) fn timestamp(field: u32, at: Instant, out: &mut Vec<u8>) {
 pub(crate) fn timestamp_len(at: Instant) -> usize {
     let field = |value: i64| if value == 0 { 0 } else { 1 + varint_len(value as usize) };
     field(at.seconds) + field(i64::from(at.nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_varint_is_what_prost_writes() {
+        for bits in 0..64 {
+            for value in [1 << bits, (1 << bits) - 1, 0x5555_5555_5555_5555 >> (63 - bits)] {
+                let (mut out, mut expected) = (vec![7], vec![7]);
+                varint(value, &mut out);
+                prost::encoding::encode_varint(value, &mut expected);
+                assert_eq!(out, expected, "{value}");
+                assert_eq!(varint_len(value as usize), out.len() - 1, "{value}");
+            }
+        }
+    }
 }

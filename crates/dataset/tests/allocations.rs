@@ -87,3 +87,14 @@ fn a_row_of_json_costs_no_allocation() {
     };
     cost_nothing("a.jsonl", row, "");
 }
+
+#[test]
+fn a_row_of_json_costs_no_allocation_for_its_lists_nor_where_its_names_are_not_those_of_the_row_before() {
+    let row = |row: u64| {
+        let other = ["b", "c"][(row / 3 % 2) as usize];
+        format!(
+            r#"{{"user_id":"u{row}","timestamp":"2026-11-23T01:02:03Z","type":"view","{other}":[{row},"ü\t",true]}}"#
+        )
+    };
+    cost_nothing("a.jsonl", row, "");
+}

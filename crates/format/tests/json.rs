@@ -5,11 +5,8 @@
 
 mod common;
 
-use std::io::Cursor;
-
-use common::{Seen, all_items, fault, gzip, lines, lines_within, open, reasons, zip};
+use common::{fault, gzip, lines, lines_within, open, reasons, zip};
 use format::{Format, Limits};
-use proptest::prelude::*;
 
 #[test]
 fn lines_hold_one_object_each() {
@@ -372,64 +369,4 @@ fn json_says_so() {
     let mut rows = open(b"{}\n", "export").unwrap();
     assert_eq!((rows.format(), rows.format().as_str()), (Format::Json, "json"));
     assert!(rows.next().unwrap().is_some());
-}
-
-/// A line that is mostly an object of a few names, written in many ways.
-fn object() -> impl Strategy<Value = String> {
-    let names = ["a", "b", "a.b", r"a\u002eb", r#"q\""#, "q", "", "é", "a b", r"\u0061"];
-    let values = [
-        r#""plain""#,
-        r#""""#,
-        r#""with \"quotes\" and \n""#,
-        r#""\u00e9é""#,
-        "1",
-        "-0.5e3",
-        "01",
-        "true",
-        "null",
-        r#"{"b":1}"#,
-        r#"{"b":{"c":"x\ty"}}"#,
-        r#"[1,"two",null]"#,
-        r#"[{"a":[]}]"#,
-        "[]",
-        "{}",
-        "nope",
-    ];
-    let blanks = prop::sample::select(vec!["", "", "", " ", "\t "]);
-    let field =
-        (prop::sample::select(names.to_vec()), prop::sample::select(values.to_vec()), blanks.clone(), blanks)
-            .prop_map(|(name, value, before, behind)| format!("\"{name}\"{before}:{behind}{value}"));
-    let cut = prop::option::weighted(0.1, 0..40_usize);
-    (prop::collection::vec(field, 0..5), cut).prop_map(|(fields, cut)| {
-        let text = format!("{{{}}}", fields.join(","));
-        let end = cut.unwrap_or(text.len()).min(text.len());
-        // Never blank, which would be no row.
-        format!("{{{}", text.get(1..end.max(1)).unwrap_or_default())
-    })
-}
-
-/// A row as it reads, wherever it stands.
-fn reading(seen: &Seen) -> String {
-    match seen {
-        Seen::Object { values, .. } => format!("{values:?}"),
-        Seen::Bad { code, raw, .. } => format!("{code} {raw:?}"),
-        other => format!("{other:?}"),
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
-
-    // What is known from the rows before is a short cut, and must not show.
-    #[test]
-    fn a_row_reads_as_it_does_alone_whatever_stood_before(rows in prop::collection::vec(object(), 1..6)) {
-        let read = |text: &str| -> Vec<String> {
-            let items = all_items(Box::new(Cursor::new(text.as_bytes().to_vec())), "x.jsonl", &Limits::default());
-            items.iter().filter(|item| !item.is_columns()).map(reading).collect()
-        };
-        // Behind a line that has the file told as lines.
-        let alone: Vec<String> = rows.iter().flat_map(|row| read(&format!("{{\"z\":0}}\n{row}\n")).split_off(1)).collect();
-        let together = read(&format!("{{\"z\":0}}\n{}\n", rows.join("\n")));
-        prop_assert_eq!(&together[1..], alone);
-    }
 }

@@ -139,24 +139,20 @@ fn offset(text: &[u8]) -> Option<i64> {
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3_600 + minutes * 60))
 }
 
-/// Days since the Unix epoch; none where there is no such date. Years count from March, so that the leap day is a year's
-/// last (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+/// Days since the Unix epoch, of a year up to 9999; none where there is no such date. Years count from March, so that the
+/// leap day is a year's last (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 pub(super) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let length = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return None,
-    };
-    if !(1..=length).contains(&day) {
+    const LENGTHS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    /// Of a cycle of the calendar: one is added, so that January of the year 0 is no year before it.
+    const CYCLE: (u32, i64) = (400, 146_097);
+    let [year, month, day] = [year, month, day].map(|part| u32::try_from(part).unwrap_or(u32::MAX));
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = LENGTHS.get(month.wrapping_sub(1) as usize)? + u32::from(leap && month == 2);
+    if day == 0 || day > length || year > 9_999 {
         return None;
     }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
+    let year = year + CYCLE.0 - u32::from(month <= 2);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + day_of_year;
+    Some(i64::from(days) - CYCLE.1 - 719_468)
 }

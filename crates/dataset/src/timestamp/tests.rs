@@ -337,6 +337,22 @@ fn a_format_that_cannot_be_read_does_not_hold() {
     }
 }
 
+#[test]
+fn days_are_counted_as_the_calendar_has_them() {
+    // 0000-01-01
+    let mut behind = -719_528;
+    for year in 0..=9_999_i16 {
+        for (month, day) in (1..=12).flat_map(|month| (0..=32).map(move |day| (month, day))) {
+            let is_date = Date::new(year, month, day).is_ok();
+            let days = iso::days(year.into(), month.into(), day.into());
+            assert_eq!(days, is_date.then_some(behind), "{year}-{month}-{day}");
+            behind += i64::from(is_date);
+        }
+    }
+    assert_eq!(iso::days(2026, 0, 1), None);
+    assert_eq!(iso::days(2026, 13, 1), None);
+}
+
 proptest! {
     #[test]
     fn what_jiff_writes_is_read_back(seconds in 0..LAST_SECOND, nanos in 0..1_000_000_000) {

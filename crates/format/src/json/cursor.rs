@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use wide::u8x16;
-
 use super::flatten::Refusal;
 use super::is_blank;
-use crate::item::Held;
+use super::token::{number_len, plain};
+use crate::named::Held;
 
 pub(super) struct Cursor<'a> {
     text: &'a str,
@@ -26,8 +25,9 @@ impl<'a> Cursor<'a> {
         self.at = at;
     }
 
-    pub(super) fn since(&self, begin: usize) -> &'a str {
-        &self.text[begin..self.at]
+    /// What was passed over before.
+    pub(super) fn part(&self, span: Range<usize>) -> &'a str {
+        &self.text[span]
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -65,7 +65,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn text(&mut self, unescaped: &mut String) -> Result<Held, Refusal> {
         let begin = self.at + 1;
         let rest = self.text.as_bytes().get(begin..).unwrap_or_default();
-        let len = plain_len(rest);
+        let len = plain(rest).len;
         if self.peek() == Some(b'"') && rest.get(len) == Some(&b'"') {
             self.at = begin + len + 1;
             return Ok(Held::String(begin..begin + len));
@@ -80,7 +80,7 @@ impl<'a> Cursor<'a> {
         self.expect(b'"', "'\"'")?;
         loop {
             let rest = &self.text[self.at..];
-            let len = plain_len(rest.as_bytes());
+            let len = plain(rest.as_bytes()).len;
             into.push_str(&rest[..len]);
             self.at += len;
             match self.peek() {
@@ -96,17 +96,6 @@ impl<'a> Cursor<'a> {
                 None => return self.refuse("the string's closing '\"'"),
             }
         }
-    }
-
-    /// Passes over `head`, a name in quotes and a colon, where it begins here; an empty one stands nowhere.
-    #[inline]
-    pub(super) fn eat_head(&mut self, head: &str) -> bool {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let there = !head.is_empty() && rest.starts_with(head.as_bytes());
-        if there {
-            self.at += head.len();
-        }
-        there
     }
 
     /// The character that the escape behind a backslash stands for.
@@ -155,26 +144,16 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn number(&mut self) -> Result<Range<usize>, Refusal> {
         let begin = self.at;
-        self.eat(b'-');
-        if !self.eat(b'0') {
-            self.digits()?;
+        match number_len(self.text[begin..].as_bytes()) {
+            Ok(len) => {
+                self.at += len;
+                Ok(begin..self.at)
+            }
+            Err(lacking) => {
+                self.at += lacking;
+                self.refuse("a digit")
+            }
         }
-        if self.eat(b'.') {
-            self.digits()?;
-        }
-        if self.eat(b'e') || self.eat(b'E') {
-            let _sign = self.eat(b'+') || self.eat(b'-');
-            self.digits()?;
-        }
-        Ok(begin..self.at)
-    }
-
-    fn digits(&mut self) -> Result<(), Refusal> {
-        let begin = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at > begin { Ok(()) } else { self.refuse("a digit") }
     }
 
     /// `true`, `false`, or none for `null`.
@@ -228,29 +207,4 @@ impl<'a> Cursor<'a> {
             self.blanks();
         }
     }
-}
-
-/// A string that is written without escapes.
-pub(super) fn is_plain(text: &str) -> bool {
-    plain_len(text.as_bytes()) == text.len()
-}
-
-/// How many bytes of a string stand for themselves: up to a quote, a backslash or a control character.
-#[inline]
-fn plain_len(text: &[u8]) -> usize {
-    let mut blocks = text.chunks_exact(16);
-    let mut at = 0;
-    for block in &mut blocks {
-        let Ok(bytes) = <[u8; 16]>::try_from(block) else { break };
-        let bytes = u8x16::new(bytes);
-        let control = bytes.min(u8x16::splat(b' ' - 1)).simd_eq(bytes);
-        let found = bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | control;
-        let bits = found.to_bitmask();
-        if bits != 0 {
-            return at + bits.trailing_zeros() as usize;
-        }
-        at += 16;
-    }
-    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
-    at + blocks.remainder().iter().position(ends).unwrap_or(blocks.remainder().len())
 }

@@ -2,9 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::cursor::{Cursor, is_plain};
+use simdutf8::basic::from_utf8;
+
+use super::cursor::Cursor;
+use super::list::Lists;
+use super::pattern::{Known, Pattern, Stand};
 use crate::fault::cut;
-use crate::item::Held;
+use crate::named::{Held, HeldRow, Shape};
 use crate::{Limits, Named};
 
 /// Deeper than any real row, and shallow enough for any stack.
@@ -36,23 +40,22 @@ pub(super) enum Refusal {
 
 /// Flattens objects into one reused list.
 pub(super) struct Flattener {
-    values: Vec<(String, Held)>,
+    names: Vec<String>,
+    /// As many as names.
+    values: Vec<Held>,
+    stands: Vec<Stand>,
     /// The strings of the row that are written with escapes, without them.
     unescaped: String,
-    /// What stands in front of each of the values where its row is written as most are: its name in quotes and a colon.
-    /// Empty where a name cannot be written without escapes.
-    heads: Vec<String>,
+    lists: Lists,
     used: usize,
-    /// How many of the names in [`Flattener::values`] are known to differ from each other: those of most rows are those of
-    /// the row before, and need not be compared again.
-    distinct: usize,
+    /// The names are others than those of the row before: they may not all differ, and are of another shape.
+    renamed: bool,
+    shape: Shape,
+    pattern: Pattern,
     /// The dotted name of the value at hand.
     path: String,
     names_bytes: usize,
-    /// Parts of lists up to here.
-    parts: usize,
     columns: usize,
-    list_parts: usize,
     nesting: usize,
     row_bytes: usize,
 }
@@ -60,16 +63,18 @@ pub(super) struct Flattener {
 impl Flattener {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
+            names: Vec::new(),
             values: Vec::new(),
+            stands: Vec::new(),
             unescaped: String::new(),
-            heads: Vec::new(),
+            lists: Lists::new(limits.list_parts),
             used: 0,
-            distinct: 0,
+            renamed: false,
+            shape: Shape::new(),
+            pattern: Pattern::default(),
             path: String::new(),
             names_bytes: 0,
-            parts: 0,
             columns: limits.columns,
-            list_parts: limits.list_parts,
             nesting: limits.nesting.min(DEEPEST),
             row_bytes: limits.row_bytes,
         }
@@ -77,16 +82,68 @@ impl Flattener {
 
     /// The values of the object that was read last, from `text`.
     pub(super) fn values<'a>(&'a self, text: &'a str) -> Named<'a> {
-        Named::held(text, &self.unescaped, &self.values)
+        Named::held(HeldRow {
+            text,
+            unescaped: &self.unescaped,
+            parts: self.lists.parts(),
+            names: &self.names,
+            values: &self.values,
+            shape: self.shape,
+        })
+    }
+
+    /// Reads the object at the beginning of `data` where it is written as the one before but for its values; its length.
+    /// None where it has to be [read](Self::read) from its start, be it an object or not. `one_line`: it may not go over
+    /// line ends.
+    #[inline]
+    pub(super) fn read_known(&mut self, data: &[u8], one_line: bool) -> Option<usize> {
+        let Known { len, ascii } = self.pattern.read(data, one_line, &mut self.values)?;
+        if !ascii {
+            self.read_passed(from_utf8(&data[..len]).ok()?)?;
+        }
+        Some(len)
+    }
+
+    /// Reads the values of a known row that were passed over.
+    fn read_passed(&mut self, row: &str) -> Option<()> {
+        self.begin_row();
+        let mut cursor = Cursor::new(row);
+        for passed in 0..self.pattern.passed() {
+            let (value, depth) = self.pattern.passed_at(passed)?;
+            let (held, end) = match self.values.get(value)? {
+                Held::String(content) => {
+                    let end = content.end + 1;
+                    cursor.back_to(content.start - 1);
+                    (cursor.text(&mut self.unescaped).ok()?, end)
+                }
+                Held::Json(span) => {
+                    let end = span.end;
+                    cursor.back_to(span.start);
+                    (self.list(&mut cursor, depth).ok()?, end)
+                }
+                _ => return None,
+            };
+            if cursor.at() != end {
+                return None;
+            }
+            *self.values.get_mut(value)? = held;
+        }
+        Some(())
+    }
+
+    fn begin_row(&mut self) {
+        reuse(&mut self.unescaped);
+        self.lists.begin_row();
     }
 
     /// Reads one object, which must be all of `text`.
     pub(super) fn read(&mut self, text: &str) -> Result<(), Refusal> {
+        self.begin_row();
+        self.pattern.forget();
+        self.stands.clear();
         self.used = 0;
         self.names_bytes = 0;
-        self.parts = 0;
         self.path.clear();
-        reuse(&mut self.unescaped);
         let mut cursor = Cursor::new(text);
         cursor.blanks();
         if cursor.peek() != Some(b'{') {
@@ -96,11 +153,16 @@ impl Flattener {
         }
         self.object(&mut cursor, 1)?;
         cursor.end()?;
+        self.renamed |= self.used < self.names.len();
+        self.names.truncate(self.used);
         self.values.truncate(self.used);
-        self.heads.truncate(self.used);
-        if self.used > self.distinct {
+        if self.renamed {
             self.refuse_twice()?;
-            self.distinct = self.used;
+            self.renamed = false;
+            self.shape = Shape::new();
+        } else {
+            // The second row of its shape: more are likely to follow.
+            self.pattern.learn(text, &self.stands);
         }
         Ok(())
     }
@@ -113,22 +175,16 @@ impl Flattener {
             return Ok(());
         }
         loop {
-            // Most rows have the names of the row before, in its order: then the name stands there already.
-            if depth == 1 && self.heads.get(self.used).is_some_and(|head| cursor.eat_head(head)) {
-                cursor.blanks();
-                self.value_of_known(cursor)?;
-            } else {
-                let parent = self.path.len();
-                if depth > 1 {
-                    self.path.push('.');
-                }
-                cursor.string(&mut self.path)?;
-                cursor.blanks();
-                cursor.expect(b':', "':'")?;
-                cursor.blanks();
-                self.value(cursor, depth)?;
-                self.path.truncate(parent);
+            let parent = self.path.len();
+            if depth > 1 {
+                self.path.push('.');
             }
+            cursor.string(&mut self.path)?;
+            cursor.blanks();
+            cursor.expect(b':', "':'")?;
+            cursor.blanks();
+            self.value(cursor, depth)?;
+            self.path.truncate(parent);
             cursor.blanks();
             if cursor.eat(b'}') {
                 return Ok(());
@@ -138,188 +194,92 @@ impl Flattener {
         }
     }
 
-    /// The value whose name is the next slot's already.
-    fn value_of_known(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Refusal> {
-        let Some((name, _)) = self.values.get(self.used) else { return Ok(()) };
-        if matches!(cursor.peek(), Some(b'{' | b'[')) {
-            self.path.push_str(name);
-            let read = self.value(cursor, 1);
-            self.path.clear();
-            return read;
-        }
-        self.check_room(name.len())?;
-        self.scalar(cursor)
-    }
-
     fn value(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Refusal> {
-        match cursor.peek() {
-            Some(b'{') => self.object(cursor, depth + 1),
-            Some(b'[') => self.list(cursor, depth + 1),
-            _ => {
-                self.slot()?;
-                self.scalar(cursor)
-            }
-        }
-    }
-
-    /// A value that is neither object nor list, into the slot that is named for it.
-    fn scalar(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Refusal> {
-        let Some((_, value)) = self.values.get_mut(self.used) else { return Ok(()) };
-        match cursor.peek() {
-            Some(b'"') => *value = cursor.text(&mut self.unescaped)?,
-            Some(b'-' | b'0'..=b'9') => *value = Held::Number(cursor.number()?),
-            _ => *value = cursor.literal()?.map_or(Held::Null, Held::Bool),
-        }
-        self.used += 1;
-        Ok(())
-    }
-
-    fn list(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Refusal> {
-        self.check_depth(depth)?;
         let begin = cursor.at();
-        let value = match scalars(cursor, self.list_parts - self.parts)? {
-            Some(Scalars { full: true, .. }) => {
-                return Err(Refusal::ListsTooLong { limit: self.list_parts });
+        let value = match cursor.peek() {
+            Some(b'{') => return self.object(cursor, depth + 1),
+            Some(b'[') => {
+                let list = self.list(cursor, depth + 1)?;
+                self.slot()?;
+                list
             }
-            Some(Scalars { list, .. }) => {
-                self.parts += list.len();
-                Held::List(list)
-            }
-            None => {
-                cursor.back_to(begin);
-                cursor.pass(self.nesting + 1 - depth, self.nesting)?;
-                Held::Json(begin..cursor.at())
+            first => {
+                // A name too many is told before what is wrong with its value.
+                self.slot()?;
+                match first {
+                    Some(b'"') => cursor.text(&mut self.unescaped)?,
+                    Some(b'-' | b'0'..=b'9') => Held::Number(cursor.number()?),
+                    _ => cursor.literal()?.map_or(Held::Null, Held::Bool),
+                }
             }
         };
-        self.slot()?;
-        if let Some((_, slot)) = self.values.get_mut(self.used) {
+        if let Some(slot) = self.values.get_mut(self.used) {
             *slot = value;
-            self.used += 1;
         }
+        self.used += 1;
+        self.stands.push(Stand { begin, end: cursor.at(), depth: depth + 1 });
         Ok(())
+    }
+
+    /// A list of scalars, or else the text of it.
+    fn list(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<Held, Refusal> {
+        self.check_depth(depth)?;
+        let begin = cursor.at();
+        if let Some(parts) = self.lists.read(cursor)? {
+            return Ok(Held::List(parts));
+        }
+        cursor.back_to(begin);
+        cursor.pass(self.nesting + 1 - depth, self.nesting)?;
+        Ok(Held::Json(begin..cursor.at()))
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), Refusal> {
         if depth > self.nesting { Err(Refusal::TooDeep { limit: self.nesting }) } else { Ok(()) }
     }
 
-    /// One more value is within the limits, with a name of so many bytes.
-    fn check_room(&mut self, name_len: usize) -> Result<(), Refusal> {
+    /// Names the next slot for the value at [`Flattener::path`], if it is within the limits.
+    fn slot(&mut self) -> Result<(), Refusal> {
         if self.used == self.columns {
             return Err(Refusal::TooMany { limit: self.columns });
         }
         // A long name in front of many values would make of a row within its limit one of gigabytes.
-        self.names_bytes += name_len;
+        self.names_bytes += self.path.len();
         if self.names_bytes > self.row_bytes.saturating_mul(2) {
             return Err(Refusal::NamesTooLong);
         }
-        Ok(())
-    }
-
-    /// Names the next slot for the value at [`Flattener::path`].
-    fn slot(&mut self) -> Result<(), Refusal> {
-        self.check_room(self.path.len())?;
-        match self.values.get_mut(self.used) {
+        match self.names.get_mut(self.used) {
             None => {
-                self.distinct = 0;
-                self.values.push((self.path.clone(), Held::Null));
-                self.heads.resize(self.values.len(), String::new());
-                self.name_head();
+                self.renamed = true;
+                self.names.push(self.path.clone());
+                self.values.push(Held::Null);
             }
-            Some((name, _)) if *name != self.path => {
-                self.distinct = 0;
+            Some(name) if *name != self.path => {
+                self.renamed = true;
                 reuse(name);
                 name.push_str(&self.path);
-                self.name_head();
             }
             Some(_) => {}
         }
         Ok(())
     }
 
-    /// The head of the next slot, which has just been named.
-    fn name_head(&mut self) {
-        let Some(head) = self.heads.get_mut(self.used) else { return };
-        reuse(head);
-        // A name with a quote in it would be written with escapes, and ends elsewhere than this one.
-        if is_plain(&self.path) {
-            head.push('"');
-            head.push_str(&self.path);
-            head.push_str("\":");
-        }
-    }
-
     fn refuse_twice(&self) -> Result<(), Refusal> {
-        let names = || self.values.iter().map(|(name, _)| name.as_str());
-        let twice = if self.values.len() <= FEW {
+        let names = || self.names.iter().map(String::as_str);
+        let twice = if self.names.len() <= FEW {
             names().enumerate().find(|&(index, name)| names().take(index).any(|before| before == name))
         } else {
-            let mut seen = HashSet::with_capacity(self.values.len());
+            let mut seen = HashSet::with_capacity(self.names.len());
             names().enumerate().find(|&(_, name)| !seen.insert(name))
         };
         twice.map_or(Ok(()), |(_, name)| Err(Refusal::Twice(cut(name).into_owned())))
     }
 }
 
+/// Empties a buffer, and keeps its room where that is small.
 #[inline]
-fn reuse(buffer: &mut String) {
+pub(super) fn reuse(buffer: &mut String) {
     buffer.clear();
     if buffer.capacity() > REUSED {
         buffer.shrink_to(REUSED);
-    }
-}
-
-/// A list of scalars as text.
-#[derive(Default)]
-struct Scalars {
-    list: Vec<String>,
-    /// It has more parts than were wanted, and holds none.
-    full: bool,
-}
-
-impl Scalars {
-    fn push(&mut self, part: String, most: usize) {
-        if self.list.len() == most {
-            *self = Self { full: true, ..Self::default() };
-        }
-        if !self.full {
-            self.list.push(part);
-        }
-    }
-}
-
-/// A list of at most so many scalars; none where something nested stands in it.
-fn scalars(cursor: &mut Cursor<'_>, most: usize) -> Result<Option<Scalars>, Refusal> {
-    let mut found = Scalars::default();
-    cursor.expect(b'[', "'['")?;
-    cursor.blanks();
-    if cursor.eat(b']') {
-        return Ok(Some(found));
-    }
-    loop {
-        match cursor.peek() {
-            Some(b'{' | b'[') => return Ok(None),
-            Some(b'"') => {
-                let mut text = String::new();
-                cursor.string(&mut text)?;
-                found.push(text, most);
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                let begin = cursor.at();
-                cursor.number()?;
-                found.push(cursor.since(begin).to_owned(), most);
-            }
-            _ => {
-                if let Some(truth) = cursor.literal()? {
-                    found.push(truth.to_string(), most);
-                }
-            }
-        }
-        cursor.blanks();
-        if cursor.eat(b']') {
-            return Ok(Some(found));
-        }
-        cursor.expect(b',', "',' or ']'")?;
-        cursor.blanks();
     }
 }

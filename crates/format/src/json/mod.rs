@@ -7,6 +7,9 @@ mod cursor;
 mod element;
 mod flatten;
 mod layout;
+mod list;
+mod pattern;
+mod token;
 
 use memchr::memchr2;
 
@@ -96,6 +99,9 @@ impl Json {
             return Ok(Step::End);
         }
         let position = buffer.position();
+        if let Some((len, line_end)) = self.known_line(buffer.data()) {
+            return Ok(Step::Row { position, span: buffer.take(len, len + line_end) });
+        }
         let Some(line) = find_line_end(buffer, self.row_bytes)? else {
             buffer.keep_line()?;
             return Ok(self.too_large(position));
@@ -112,8 +118,24 @@ impl Json {
         Ok(bad(position, refusal))
     }
 
+    /// The lengths of a row that is written as the one before, and of its line end, which follows at once.
+    fn known_line(&mut self, data: &[u8]) -> Option<(usize, usize)> {
+        let len = self.flattener.read_known(data, true)?;
+        let line_end = match data.get(len..)? {
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            [b'\r', _, ..] => 1,
+            _ => return None,
+        };
+        (len <= self.row_bytes).then_some((len, line_end))
+    }
+
     fn advance_element(&mut self, buffer: &mut Buffer) -> Result<Step, ReadError> {
         let position = buffer.position();
+        let known = self.flattener.read_known(buffer.data(), false);
+        if let Some(len) = known.filter(|len| *len <= self.row_bytes) {
+            return Ok(Step::Row { position, span: buffer.take(len, len) });
+        }
         let len = match find_element(buffer, self.row_bytes)? {
             Element::Of(len) => len,
             Element::Beyond => return Ok(self.too_large(position)),
