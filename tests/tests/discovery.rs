@@ -156,7 +156,9 @@ fn a_sweep_goes_on_where_the_killed_scanners_were_and_finds_each_object_once() -
 fn each_object_is_on_the_queue(world: &World) -> Result<()> {
     let all = OBJECTS * usize::try_from(RECENT + OLDER)?;
     let unpublished = "SELECT COUNT(*) FROM generations WHERE published_at IS NULL";
-    until("all files to be published", PATIENCE, || Ok(world.postgres.ask(&world.database, unpublished)? == "0"))?;
+    until("all files to be published", PATIENCE, || {
+        Ok(world.postgres.ask(&world.database, unpublished)? == "0")
+    })?;
     let messages = read_committed(world.kafka.bootstrap(), "cortex.objects.v1")?;
     let mut keys = BTreeSet::new();
     for message in &messages {

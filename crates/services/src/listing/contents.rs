@@ -69,7 +69,8 @@ impl Contents {
     pub(super) fn page(&self, prefix: &str, by_folder: bool, after: &str, limit: usize) -> Page {
         let mut page = Page::default();
         let mut last = None;
-        for (folder_name, folder) in self.folders.range::<str, _>(self.first_folder(prefix.max(after))..) {
+        let from = Bound::Included(self.first_folder(prefix.max(after)));
+        for (folder_name, folder) in self.folders.range::<str, _>((from, Bound::Unbounded)) {
             let below = format!("{}{folder_name}", self.root);
             if !below.starts_with(prefix) && !prefix.starts_with(&below) {
                 break;
