@@ -43,10 +43,9 @@ struct World {
 }
 
 impl World {
-    /// With so many objects in each folder of these days ago; sweeps and full listings of the window are hours apart.
-    fn start(name: &str, days: std::ops::Range<i64>, objects: usize) -> Result<Self> {
-        let folders = days.map(|ago| Ok(day(ago)?.to_string())).collect::<Result<Vec<_>>>()?;
-        let s3 = GeneratedS3::start("customer-bucket", PATH, folders, objects as u64)?;
+    /// Without objects; sweeps and full listings of the window are hours apart.
+    fn start(name: &str) -> Result<Self> {
+        let s3 = GeneratedS3::start("customer-bucket", PATH, [], 0)?;
         let kafka = KafkaCluster::start(1)?;
         let postgres = services::shared::postgres()?;
         let database = postgres.database(&format!("{name}_{}", std::process::id()))?;
@@ -57,9 +56,15 @@ impl World {
         Ok(Self { s3, kafka, postgres, database, system })
     }
 
+    /// A live source. It is to be empty: the connection test would read an object, and the listing has none to give.
     fn source(&self) -> Result<String> {
         self.system.ask(&["account", "create", "--id", "customer"])?;
         self.system.source("customer", PATH, "customer-bucket", ("AKIA", "secret"))
+    }
+
+    /// Adds so many objects to each folder of these days ago.
+    fn fill(&self, mut days: std::ops::Range<i64>, objects: u64) -> Result<()> {
+        days.try_for_each(|ago| Ok(self.s3.append(&day(ago)?.to_string(), objects)))
     }
 
     /// The last folder that the sweep has behind it, as the registry has it; none before the first.
@@ -90,11 +95,12 @@ fn day(ago: i64) -> Result<Date> {
 
 #[test]
 fn a_sweep_goes_on_where_the_killed_scanners_were_and_finds_each_object_once() -> Result<()> {
-    let mut world = World::start("discovery_kill", 0..RECENT + OLDER, OBJECTS)?;
+    let mut world = World::start("discovery_kill")?;
     world.s3.short_pages(PAGE);
     world.system.set("CORTEX_MAX_UNFINISHED_FILES", "1000000");
     let _registry = world.system.registry()?;
     let source = world.source()?;
+    world.fill(0..RECENT + OLDER, OBJECTS as u64)?;
     world.s3.slow(Duration::from_millis(150));
 
     // Two scanners die, each in the midst of its part of the sweep.
@@ -173,9 +179,10 @@ fn each_object_is_on_the_queue(world: &World) -> Result<()> {
 
 #[test]
 fn memory_does_not_follow_the_number_of_objects() -> Result<()> {
-    let world = World::start("discovery_memory", 0..RECENT, 5_000)?;
+    let world = World::start("discovery_memory")?;
     let registry = world.system.registry()?;
     world.source()?;
+    world.fill(0..RECENT, 5_000)?;
     let scanner = world.system.worker("scanner", "scanner", &[])?;
     let shown = |objects: usize| {
         let shown = world.postgres.ask(&world.database, "SELECT objects FROM scans")?;
@@ -183,9 +190,7 @@ fn memory_does_not_follow_the_number_of_objects() -> Result<()> {
     };
     until("the first objects to be found", PATIENCE, || shown(20_000))?;
     let before = [scanner.peak_bytes()?, registry.peak_bytes()?];
-    for ago in 0..RECENT {
-        world.s3.append(&day(ago)?.to_string(), 25_000);
-    }
+    world.fill(0..RECENT, 25_000)?;
     until("all objects to be found", PATIENCE, || shown(120_000))?;
     let after = [scanner.peak_bytes()?, registry.peak_bytes()?];
     for (name, (before, after)) in ["scanner", "registry"].into_iter().zip(before.into_iter().zip(after)) {
