@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::cache::succeed;
@@ -120,6 +120,16 @@ impl Postgres {
         query(&self.psql, url, sql)
     }
 
+    /// What a query in one of its databases gives: a line a row, columns separated by `|`.
+    ///
+    /// # Errors
+    /// Where the server refuses it, with what it says.
+    pub fn ask(&self, url: &str, sql: &str) -> Result<String> {
+        let output = psql(&self.psql, url, sql).args(["-A", "-t"]).output()?;
+        ensure!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+    }
+
     fn own(&mut self) -> Result<&mut Own> {
         self.own
             .as_mut()
@@ -141,7 +151,13 @@ impl Postgres {
 }
 
 fn query(psql: &Path, url: &str, sql: &str) -> Result<()> {
-    succeed(Command::new(psql).args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql]))
+    succeed(&mut self::psql(psql, url, sql))
+}
+
+fn psql(program: &Path, url: &str, sql: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql]);
+    command
 }
 
 /// The newest version's programs.

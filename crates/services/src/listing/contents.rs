@@ -6,6 +6,7 @@ use std::ops::Bound;
 pub(super) struct Contents {
     /// With a slash at its end; empty for the bucket's root.
     root: String,
+    /// By name with a slash at its end: so they are in the order of their keys.
     folders: BTreeMap<String, Folder>,
     /// Scattered so far, so that no two have a name.
     scattered: u64,
@@ -41,16 +42,16 @@ impl Contents {
     pub(super) fn new(path: &str, folders: impl IntoIterator<Item = String>, objects: u64) -> Self {
         let root = if path.is_empty() { String::new() } else { format!("{path}/") };
         let folder = Folder { objects, ..Folder::default() };
-        let folders = folders.into_iter().map(|name| (name, folder.clone())).collect();
+        let folders = folders.into_iter().map(|name| (format!("{name}/"), folder.clone())).collect();
         Self { root, folders, scattered: 0 }
     }
 
     pub(super) fn append(&mut self, folder: &str, objects: u64) {
-        self.folders.entry(folder.to_owned()).or_default().objects += objects;
+        self.folders.entry(format!("{folder}/")).or_default().objects += objects;
     }
 
     pub(super) fn scatter(&mut self, folder: &str, objects: u64) {
-        let into = self.folders.entry(folder.to_owned()).or_default();
+        let into = self.folders.entry(format!("{folder}/")).or_default();
         for n in 0..objects {
             self.scattered += 1;
             // A hyphen sorts before a dot: before the object of that number.
@@ -60,7 +61,7 @@ impl Contents {
     }
 
     pub(super) fn overwrite(&mut self, folder: &str, number: u64) {
-        let into = self.folders.entry(folder.to_owned()).or_default();
+        let into = self.folders.entry(format!("{folder}/")).or_default();
         *into.versions.entry(name(number)).or_default() += 1;
     }
 
@@ -68,9 +69,13 @@ impl Contents {
     pub(super) fn page(&self, prefix: &str, by_folder: bool, after: &str, limit: usize) -> Page {
         let mut page = Page::default();
         let mut last = None;
-        for (at, folder) in &self.folders {
-            let below = format!("{}{at}/", self.root);
-            let next = format!("{}{at}0", self.root);
+        let from = Bound::Included(self.first_folder(prefix.max(after)));
+        for (folder_name, folder) in self.folders.range::<str, _>((from, Bound::Unbounded)) {
+            let below = format!("{}{folder_name}", self.root);
+            if !below.starts_with(prefix) && !prefix.starts_with(&below) {
+                break;
+            }
+            let next = format!("{}0", below.trim_end_matches('/'));
             if next.as_str() <= after || folder.is_empty() {
                 continue;
             }
@@ -81,7 +86,7 @@ impl Contents {
                 }
                 page.folders.push(below);
                 last = Some(next);
-            } else if below.starts_with(prefix) || prefix.starts_with(&below) {
+            } else {
                 let behind = after.strip_prefix(&below).unwrap_or_default();
                 for name in folder.names_behind(behind) {
                     let key = format!("{below}{name}");
@@ -98,6 +103,12 @@ impl Contents {
             }
         }
         page
+    }
+
+    /// The name from which on folders hold `key`, or what sorts behind it.
+    fn first_folder<'k>(&self, key: &'k str) -> &'k str {
+        let name = key.strip_prefix(&self.root).unwrap_or_default();
+        name.find('/').map_or(name, |slash| &name[..=slash])
     }
 }
 
@@ -197,6 +208,18 @@ mod tests {
         let first = contents.page("e/", true, "", 2);
         assert_eq!(first.folders, ["e/2026-11-01/", "e/2026-11-02/"]);
         assert_eq!(contents.page("e/", true, &first.next.unwrap(), 2).folders, ["e/2026-11-03/"]);
+    }
+
+    #[test]
+    fn folders_are_in_the_order_of_their_keys() {
+        // A hyphen sorts before a slash.
+        let mut contents = contents();
+        contents.append("2026", 5);
+        for limit in [2, 10, 1000] {
+            let (keys, _) = walk(&contents, "e/", "", limit);
+            assert!(keys.len() == 80 && keys.is_sorted_by(|a, b| a < b), "{keys:?}");
+        }
+        assert_eq!(contents.page("e/", true, "e/2026-11-030", 10).folders, ["e/2026/"]);
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl GeneratedS3 {
         self.state.slow(pause);
     }
 
+    /// Answers with at most so many keys, whatever is asked for, as S3 may: many pages of few objects.
+    pub fn short_pages(&self, keys: usize) {
+        self.state.short_pages(keys);
+    }
+
     /// LIST requests so far.
     pub fn list_requests(&self) -> u64 {
         self.state.lists().values().sum()

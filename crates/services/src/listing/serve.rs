@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,6 +24,7 @@ pub(super) struct State {
     contents: Mutex<Contents>,
     lists: Mutex<BTreeMap<String, u64>>,
     pause_micros: AtomicU64,
+    most_keys: AtomicUsize,
 }
 
 impl State {
@@ -38,6 +39,7 @@ impl State {
             contents: Mutex::new(Contents::new(path, folders, objects)),
             lists: Mutex::default(),
             pause_micros: AtomicU64::new(0),
+            most_keys: AtomicUsize::new(usize::MAX),
         }
     }
 
@@ -49,6 +51,10 @@ impl State {
         self.pause_micros.store(u64::try_from(pause.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    pub(super) fn short_pages(&self, keys: usize) {
+        self.most_keys.store(keys.max(1), Ordering::Relaxed);
+    }
+
     pub(super) fn lists(&self) -> BTreeMap<String, u64> {
         locked(&self.lists).clone()
     }
@@ -56,6 +62,7 @@ impl State {
     fn answer(&self, query: Query) -> Response<Whole> {
         match query {
             Query::List { bucket, prefix, by_folder, after, limit } if bucket == self.bucket => {
+                let limit = limit.min(self.most_keys.load(Ordering::Relaxed));
                 *locked(&self.lists).entry(prefix.clone()).or_default() += 1;
                 let page = locked(&self.contents).page(&prefix, by_folder, &after, limit);
                 xml(StatusCode::OK, answer::list(&bucket, &prefix, limit, &page))
