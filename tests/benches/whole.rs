@@ -126,7 +126,11 @@ impl Bench {
             topic: "bare.objects".to_owned(),
             member: "bare-1".to_owned(),
         };
-        self.stage.queue.consume(membership, Arc::new(work), Arc::new(move || stop.load(Ordering::SeqCst)))?;
+        self.stage.queue.consume(
+            membership,
+            Arc::new(work),
+            Arc::new(move || stop.load(Ordering::SeqCst)),
+        )?;
         let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).context("no lane was given")?;
         let ended = ended.lock().unwrap_or_else(PoisonError::into_inner).context("no lane ended")?;
         let seconds = ended.duration_since(begun).as_secs_f64();
@@ -147,7 +151,8 @@ impl Bench {
         std::fs::write(&file, csv(rows, 0))?;
         let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("python/ingest.py");
         let mut python = Python::with("confluent-kafka", &["confluent-kafka==2.12.1"], &script)?;
-        let question = json!({ "bootstrap": self.stage.kafka.bootstrap(), "topic": "python.events", "file": file });
+        let question =
+            json!({ "bootstrap": self.stage.kafka.bootstrap(), "topic": "python.events", "file": file });
         let told: Value = serde_json::from_str(&python.ask(&question.to_string())?)?;
         let (count, seconds) = told["rows"].as_u64().zip(told["seconds"].as_f64()).context("figures")?;
         ensure!(count == rows, "{count} rows were produced");
@@ -156,7 +161,9 @@ impl Bench {
 
     fn small(&mut self, files: u64) -> Result<Value> {
         for file in 0..files {
-            self.stage.store.put(&format!("events/2026-11-23/small-{file:05}.csv"), csv(10, file).as_bytes())?;
+            self.stage
+                .store
+                .put(&format!("events/2026-11-23/small-{file:05}.csv"), csv(10, file).as_bytes())?;
         }
         let (ended, used) = self.stage.read(files, "the small files")?;
         let seconds = self.stage.seconds("small-", &ended)?;
@@ -177,7 +184,9 @@ impl Bench {
         let mut took = Vec::new();
         // The first one waits for the processes to start.
         for upload in 0..=uploads {
-            self.stage.store.put(&format!("events/2026-11-23/single-{upload}.csv"), csv(1, upload).as_bytes())?;
+            self.stage
+                .store
+                .put(&format!("events/2026-11-23/single-{upload}.csv"), csv(1, upload).as_bytes())?;
             let begun = Instant::now();
             while reader.next(Duration::from_millis(10))?.is_none() {
                 ensure!(begun.elapsed() < PATIENCE, "upload {upload} is not seen");

@@ -7,9 +7,15 @@ use anyhow::Result;
 use end_to_end::process::Process;
 
 use super::Outcome;
-use super::contestant::Arena;
+use super::contestant::{Arena, Contestant};
 
-pub(super) const NAME: &str = "Kafka Connect 4.1.0, file source";
+pub(super) const CONNECT: Contestant = Contestant {
+    name: "Kafka Connect",
+    what: "4.1.0, Kafka's file source",
+    reads: "local disk",
+    writes: "lines as they are",
+    guarantee: "at least once",
+};
 const POM: &str = include_str!("../../java/kafka-connect/pom.xml");
 /// The jars' name in the cache: changes with the pom.
 const JARS: &str = "kafka-connect-4.1.0";
@@ -48,7 +54,7 @@ pub(super) fn run(arena: &Arena) -> Result<Outcome> {
     let figures = arena.watch(&mut process, TOPIC, lines)?;
     drop(process);
     arena.all_are_there(TOPIC, lines, |line| line.starts_with(b"user-") || line.starts_with(b"user_id"))?;
-    Ok(Outcome::Ran(arena.told(NAME, "local disk", "lines as they are", "at least once", figures)))
+    Ok(Outcome::Ran(arena.told(&CONNECT, figures)))
 }
 
 fn worker_settings(arena: &Arena) -> String {

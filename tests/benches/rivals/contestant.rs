@@ -26,6 +26,18 @@ pub(super) struct Arena {
     pub(super) dir: TempDir,
 }
 
+/// Who it is, and what one gets from it.
+pub(super) struct Contestant {
+    pub(super) name: &'static str,
+    /// Its version, or of what it is made.
+    pub(super) what: &'static str,
+    /// Where the files are that it reads.
+    pub(super) reads: &'static str,
+    pub(super) writes: &'static str,
+    /// Where it or its machine dies in mid-file.
+    pub(super) guarantee: &'static str,
+}
+
 /// What a contestant took.
 pub(super) struct Figures {
     pub(super) seconds: f64,
@@ -83,7 +95,12 @@ impl Arena {
     }
 
     /// Counts what is on the topic, and looks at one.
-    pub(super) fn all_are_there(&self, topic: &str, messages: u64, is_right: fn(&[u8]) -> bool) -> Result<()> {
+    pub(super) fn all_are_there(
+        &self,
+        topic: &str,
+        messages: u64,
+        is_right: fn(&[u8]) -> bool,
+    ) -> Result<()> {
         let all = self.stage.messages(topic)?;
         ensure!(all.len() as u64 == messages, "{} of {messages} messages are on {topic}", all.len());
         let last = all.last().context("no message")?;
@@ -92,20 +109,14 @@ impl Arena {
     }
 
     /// One row of the table.
-    pub(super) fn told(
-        &self,
-        name: &str,
-        reads: &str,
-        writes: &str,
-        guarantee: &str,
-        figures: Figures,
-    ) -> Value {
+    pub(super) fn told(&self, contestant: &Contestant, figures: Figures) -> Value {
         let (rows, Figures { seconds, used }) = (self.rows() as f64, figures);
         json!({
-            "name": name,
-            "reads": reads,
-            "writes": writes,
-            "guarantee": guarantee,
+            "name": contestant.name,
+            "what": contestant.what,
+            "reads": contestant.reads,
+            "writes": contestant.writes,
+            "guarantee": contestant.guarantee,
             "seconds": seconds,
             "rows_a_second": rows / seconds,
             "megabytes_a_second": self.bytes as f64 / 1e6 / seconds,

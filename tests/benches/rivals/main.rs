@@ -14,11 +14,26 @@ mod connect;
 mod contestant;
 
 use anyhow::{Context, Result, ensure};
-use end_to_end::bench::{Stage, csv, setting};
+use end_to_end::bench::{Stage, Usage, setting};
 use serde_json::{Value, json};
 use services::Python;
 
-use contestant::{Arena, Figures, has_types};
+use contestant::{Arena, Contestant, Figures, has_types};
+
+const PARSER: Contestant = Contestant {
+    name: "cortex parser",
+    what: "one process, with the registry beside it",
+    reads: "S3",
+    writes: "protobuf, typed; refused rows with their reasons",
+    guarantee: "exactly once",
+};
+const PYTHON: Contestant = Contestant {
+    name: "Python script",
+    what: "csv, confluent-kafka 2.12.1",
+    reads: "local disk",
+    writes: "JSON, typed by the script",
+    guarantee: "at least once; begins anew with the file",
+};
 
 /// Where the files lie in the bucket.
 const FOLDER: &str = "events/2026-11-23";
@@ -29,9 +44,9 @@ fn main() -> Result<()> {
     // The parser goes first, on a broker that has not warmed up.
     let contestants = [
         parser(&mut arena)?,
-        tell("Python: csv, confluent-kafka", python(&arena))?,
-        tell(benthos::NAME, benthos::run(&arena))?,
-        tell(connect::NAME, connect::run(&arena))?,
+        tell(&PYTHON, python(&arena))?,
+        tell(&benthos::BENTHOS, benthos::run(&arena))?,
+        tell(&connect::CONNECT, connect::run(&arena))?,
     ];
     println!(
         "{}",
@@ -48,7 +63,8 @@ enum Outcome {
 }
 
 /// A failure is the benchmark's own; one that is not to be had is not.
-fn tell(name: &str, outcome: Result<Outcome>) -> Result<Value> {
+fn tell(contestant: &Contestant, outcome: Result<Outcome>) -> Result<Value> {
+    let name = contestant.name;
     match outcome.with_context(|| name.to_owned())? {
         Outcome::Ran(told) => Ok(told),
         Outcome::Skipped(why) => {
@@ -65,13 +81,7 @@ fn parser(arena: &mut Arena) -> Result<Value> {
     let accepted: u64 = ended.iter().filter_map(|one| one.totals.as_ref()).map(|one| one.accepted).sum();
     ensure!(accepted == arena.rows(), "{accepted} rows were accepted");
     let seconds = arena.stage.seconds(FOLDER, &ended)?;
-    Ok(arena.told(
-        "cortex parser",
-        "S3",
-        "protobuf, typed, refused rows told",
-        "exactly once",
-        Figures { seconds, used },
-    ))
+    Ok(arena.told(&PARSER, Figures { seconds, used }))
 }
 
 /// The files are on this machine's disk for it, which spares it S3.
@@ -85,23 +95,16 @@ fn python(arena: &Arena) -> Result<Outcome> {
     };
     let (mut rows, mut seconds, mut last) = (0, 0.0, Value::Null);
     for file in arena.on_disk() {
-        let question =
-            json!({ "bootstrap": arena.stage.kafka.bootstrap(), "topic": TOPIC, "file": file });
+        let question = json!({ "bootstrap": arena.stage.kafka.bootstrap(), "topic": TOPIC, "file": file });
         last = serde_json::from_str(&python.ask(&question.to_string())?)?;
         rows += last["rows"].as_u64().context("rows")?;
         seconds += last["seconds"].as_f64().context("seconds")?;
     }
     ensure!(rows == arena.rows(), "{rows} rows were produced");
     arena.all_are_there(TOPIC, rows, has_types)?;
-    let used = end_to_end::bench::Usage {
+    let used = Usage {
         cpu_seconds: last["cpu_seconds"].as_f64().context("CPU seconds")?,
         peak_bytes: last["peak_bytes"].as_u64().context("a peak")?,
     };
-    Ok(Outcome::Ran(arena.told(
-        "Python: csv, confluent-kafka",
-        "local disk",
-        "JSON, typed by the script",
-        "at least once, file by file",
-        Figures { seconds, used },
-    )))
+    Ok(Outcome::Ran(arena.told(&PYTHON, Figures { seconds, used })))
 }

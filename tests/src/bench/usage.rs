@@ -22,7 +22,8 @@ impl Usage {
         // The name, in brackets, may hold blanks.
         let (_, fields) = stat.rsplit_once(')').context("a stat line")?;
         let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks = |field: usize| -> Result<f64> { Ok(fields.get(field).context("a field")?.parse::<f64>()?) };
+        let ticks =
+            |field: usize| -> Result<f64> { Ok(fields.get(field).context("a field")?.parse::<f64>()?) };
         let cpu_seconds = (ticks(11)? + ticks(12)?) / TICKS_A_SECOND;
         Ok(Self { cpu_seconds, peak_bytes: process.peak_bytes()? })
     }
