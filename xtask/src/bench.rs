@@ -11,7 +11,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
 
-use crate::{cargo, needs, root, run, target};
+use crate::{cargo, needs, run, target};
 
 /// Benchmarks of the whole system: each prints one JSON object.
 const SYSTEM: [&str; 6] = ["whole", "rivals", "ranges", "discovery", "ledger", "scheduling"];
