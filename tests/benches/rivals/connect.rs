@@ -58,12 +58,13 @@ pub(super) fn run(arena: &Arena) -> Result<Outcome> {
 }
 
 fn worker_settings(arena: &Arena) -> String {
+    let offsets = arena.dir.path().join("offsets").display().to_string();
     let mut settings = String::new();
     for (name, value) in [
         ("bootstrap.servers", arena.stage.kafka.bootstrap()),
         ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
         ("value.converter", "org.apache.kafka.connect.storage.StringConverter"),
-        ("offset.storage.file.filename", &arena.dir.path().join("offsets").display().to_string()),
+        ("offset.storage.file.filename", offsets.as_str()),
         ("listeners", "http://127.0.0.1:0"),
         ("plugin.discovery", "service_load"),
         // As the parser's producer; a batch larger than the 16 KiB by default, as one sets it for throughput.
