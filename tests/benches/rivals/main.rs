@@ -14,7 +14,7 @@ mod connect;
 mod contestant;
 
 use anyhow::{Context, Result, ensure};
-use end_to_end::bench::{Stage, Usage, setting};
+use end_to_end::bench::{Parsed, Stage, Usage, setting};
 use serde_json::{Value, json};
 use services::Python;
 
@@ -41,7 +41,6 @@ const FOLDER: &str = "events/2026-11-23";
 fn main() -> Result<()> {
     let (rows, files) = (setting("ROWS", 1_000_000)?, setting("FILES", 4)?.max(1));
     let mut arena = Arena::new(Stage::start()?, rows / files, files)?;
-    // The parser goes first, on a broker that has not warmed up.
     let contestants = [
         parser(&mut arena)?,
         tell(&PYTHON, python(&arena))?,
@@ -77,10 +76,8 @@ fn tell(contestant: &Contestant, outcome: Result<Outcome>) -> Result<Value> {
 }
 
 fn parser(arena: &mut Arena) -> Result<Value> {
-    let (ended, used) = arena.stage.read(arena.files, "the files")?;
-    let accepted: u64 = ended.iter().filter_map(|one| one.totals.as_ref()).map(|one| one.accepted).sum();
+    let Parsed { accepted, seconds, used } = arena.stage.parse(arena.files, "the files")?;
     ensure!(accepted == arena.rows(), "{accepted} rows were accepted");
-    let seconds = arena.stage.seconds(FOLDER, &ended)?;
     Ok(arena.told(&PARSER, Figures { seconds, used }))
 }
 

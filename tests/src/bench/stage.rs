@@ -1,12 +1,11 @@
 //! The whole system on one broker of its own, PostgreSQL and an S3 server, with one source.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use prost::Message as _;
 use queue::kafka::{KafkaConfig, KafkaQueue};
-use queue::{Incoming, MAX_MESSAGE_BYTES, Queue, Start};
+use queue::{Incoming, MAX_MESSAGE_BYTES, Queue, Reader, Start};
 use records::queue::{FileProgress, Outcome};
 use records::topic::{EVENTS, FILE_PROGRESS, OBJECTS};
 use records::v1::Event;
@@ -28,14 +27,26 @@ pub struct Stage {
     /// The broker.
     pub kafka: KafkaCluster,
     /// What the topics hold.
-    pub queue: Arc<KafkaQueue>,
+    pub queue: KafkaQueue,
     /// The source's bucket.
     pub store: Store,
     /// Where scanners and parsers start.
     pub system: System,
-    /// The source's resource name.
-    pub source: String,
+    /// Each read on from where the last measurement ended.
+    events: Box<dyn Reader>,
+    progress: Box<dyn Reader>,
     _registry: Process,
+}
+
+/// What a parser took for a set of files.
+#[derive(Debug, Clone, Copy)]
+pub struct Parsed {
+    /// Rows that it accepted.
+    pub accepted: u64,
+    /// From the opening of the first file to the moment at which a consumer of committed messages had the last commit.
+    pub seconds: f64,
+    /// What its process has used.
+    pub used: Usage,
 }
 
 impl Stage {
@@ -52,39 +63,58 @@ impl Stage {
         let registry = system.registry()?;
         system.ask(&["account", "create", "--id", &account])?;
         let keys = (s3.access_key(), s3.secret_key());
-        let source = system.source(&account, "events", store.bucket(), keys)?;
-        let queue = Arc::new(KafkaQueue::new(KafkaConfig {
+        system.source(&account, "events", store.bucket(), keys)?;
+        let queue = KafkaQueue::new(KafkaConfig {
             bootstrap: kafka.bootstrap().to_owned(),
             properties: Default::default(),
             replication: -1,
             max_message_bytes: MAX_MESSAGE_BYTES,
-        })?);
-        Ok(Self { kafka, queue, store, system, source, _registry: registry })
+        })?;
+        let mut scanner = system.scanner()?;
+        until("the topics to be there", PATIENCE, || Ok(queue.lag("nobody", EVENTS).is_ok()))?;
+        scanner.terminate(PATIENCE)?;
+        let events = queue.reader(EVENTS, Start::Beginning)?;
+        let progress = queue.reader(FILE_PROGRESS, Start::Beginning)?;
+        Ok(Self { kafka, queue, store, system, events, progress, _registry: registry })
     }
 
-    /// Waits until so many new objects are on the queue, then has one parser read them. Gives the last progress of every
-    /// file so far, and what the parser has used.
-    pub fn read(&mut self, objects: u64, name: &str) -> Result<(Vec<FileProgress>, Usage)> {
+    /// Waits until so many new objects are on the queue, then has one parser read them.
+    pub fn parse(&mut self, objects: u64, name: &str) -> Result<Parsed> {
         let before = self.queue.count(OBJECTS)?;
         let mut scanner = self.system.scanner()?;
         until(&format!("{name} to be on the queue"), PATIENCE, || {
             Ok(self.queue.count(OBJECTS)? >= before + objects)
         })?;
         scanner.terminate(PATIENCE)?;
-        let ended = self.ended()?.len() as u64;
         let mut parser = self.system.parser("parser-1", &[])?;
-        until(&format!("{name} to be read"), PATIENCE, || Ok(self.ended()?.len() as u64 >= ended + objects))?;
-        let used = Usage::of(&parser)?;
+        let (mut ended, mut accepted, begun) = (0, 0, Instant::now());
+        while ended < objects {
+            ensure!(begun.elapsed() < PATIENCE, "waited in vain for {name} to be read");
+            let Some(message) = self.progress.next(Duration::from_millis(100))? else { continue };
+            let progress = FileProgress::decode(message.value.as_slice())?;
+            if progress.outcome() != Outcome::Unspecified {
+                ended += 1;
+                accepted += progress.totals.map_or(0, |totals| totals.accepted);
+            }
+        }
+        let (visible, used) = (SystemTime::now(), Usage::of(&parser)?);
         parser.terminate(PATIENCE)?;
-        Ok((self.ended()?, used))
+        let seconds = visible.duration_since(self.opened(accepted)?)?.as_secs_f64();
+        Ok(Parsed { accepted, seconds, used })
     }
 
-    /// The last progress of every file.
-    fn ended(&self) -> Result<Vec<FileProgress>> {
-        let messages = self.messages(FILE_PROGRESS)?;
-        let decoded = messages.iter().map(|one| FileProgress::decode(one.value.as_slice()));
-        let progress: Vec<FileProgress> = decoded.collect::<Result<_, _>>()?;
-        Ok(progress.into_iter().filter(|one| one.outcome() != Outcome::Unspecified).collect())
+    /// Reads the next so many records; gives the moment at which the first of their files was opened.
+    fn opened(&mut self, records: u64) -> Result<SystemTime> {
+        let (mut read, mut first, begun) = (0, None, Instant::now());
+        while read < records {
+            ensure!(begun.elapsed() < PATIENCE, "{read} of {records} records were published");
+            let Some(message) = self.events.next(Duration::from_millis(100))? else { continue };
+            read += 1;
+            let envelope = Event::decode(message.value.as_slice())?.envelope.context("an envelope")?;
+            let opened = SystemTime::try_from(envelope.ingest_time.context("an ingest time")?)?;
+            first = Some(first.map_or(opened, |first: SystemTime| first.min(opened)));
+        }
+        first.context("no record")
     }
 
     /// Every committed message of the topic.
@@ -98,19 +128,5 @@ impl Stage {
                 None => {}
             }
         }
-    }
-
-    /// Seconds from the opening of the first file whose key has this part to the last commit of one.
-    pub fn seconds(&self, part: &str, ended: &[FileProgress]) -> Result<f64> {
-        let is_one = |key: &str| key.contains(part);
-        let last = ended.iter().filter(|one| is_one(&one.object_key)).filter_map(|one| one.committed_at);
-        let last = last.map(SystemTime::try_from).collect::<Result<Vec<_>, _>>()?.into_iter().max();
-        let opened = self.messages(EVENTS)?.into_iter().filter_map(|message| {
-            let envelope = Event::decode(message.value.as_slice()).ok()?.envelope?;
-            is_one(&envelope.object_key).then_some(envelope.ingest_time?)
-        });
-        let first = opened.map(SystemTime::try_from).collect::<Result<Vec<_>, _>>()?.into_iter().min();
-        let (first, last) = first.zip(last).context("no file was read")?;
-        Ok(last.duration_since(first)?.as_secs_f64())
     }
 }
