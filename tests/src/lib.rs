@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: real processes of the one binary, files in a foreign S3 server, and a consumer that
 //! is not ours.
 
+pub mod bench;
 pub mod chaos;
 pub mod cloud;
 pub mod consumer;

@@ -1,40 +1,58 @@
 //! The benchmarks, run one after another and told as one JSON object, or as tables and plots in `docs/benchmarks.md`.
 
+mod page;
+mod rivals;
+mod svg;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
 
-use crate::{cargo, needs, root, run, target};
+use crate::{cargo, needs, run, target};
 
-const PAGE: &str = "docs/benchmarks.md";
-const PLOTS: &str = "docs/benchmarks";
-/// What stands between these lines is written anew.
-const BEGIN: &str = "<!-- measured: begin -->";
-const END: &str = "<!-- measured: end -->";
 /// Benchmarks of the whole system: each prints one JSON object.
-const SYSTEM: [&str; 5] = ["whole", "ranges", "discovery", "ledger", "scheduling"];
+const SYSTEM: [&str; 6] = ["whole", "rivals", "ranges", "discovery", "ledger", "scheduling"];
+/// The one of the hot path.
+const HOT_PATH: &str = "hot_path";
 
-/// Runs all of them; the page is left alone where `as_json`.
-pub(crate) fn bench(as_json: bool) -> Result<()> {
+/// Runs those of these names, or all where there are none, and writes what they came to into the page, or prints it where
+/// `as_json`.
+pub(crate) fn bench(names: &[String], as_json: bool) -> Result<()> {
+    if let Some(name) = names.iter().find(|name| *name != HOT_PATH && !SYSTEM.contains(&name.as_str())) {
+        bail!("there is no benchmark {name}; there are {HOT_PATH}, {}", SYSTEM.join(", "));
+    }
+    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|one| one == name);
     needs::install()?;
     // Without crash points, as it is released.
     run(cargo().args(["build", "--release", "--locked", "-p", "cortex"]))?;
-    let hot_path = hot_path()?;
-    let mut measured = Map::from_iter([("hot_path".to_owned(), json!(hot_path))]);
-    for name in SYSTEM {
+    let hot_path = if is_wanted(HOT_PATH) { Some(hot_path()?) } else { None };
+    let mut measured = Map::new();
+    for name in SYSTEM.into_iter().filter(|name| is_wanted(name)) {
         measured.insert(name.to_owned(), system(name)?);
     }
-    let measured = Value::Object(measured);
     if as_json {
         use std::io::Write as _;
-        writeln!(std::io::stdout().lock(), "{measured}")?;
+        if let Some(hot_path) = hot_path {
+            measured.insert(HOT_PATH.to_owned(), json!(hot_path));
+        }
+        writeln!(std::io::stdout().lock(), "{}", Value::Object(measured))?;
         return Ok(());
     }
-    write_page(&hot_path, &measured)
+    let mut sections = Vec::new();
+    for (group, rows) in hot_path.iter().flatten() {
+        sections.push(page::hot_path(group, rows)?);
+    }
+    for (name, measured) in &measured {
+        sections.push(if name == "rivals" {
+            rivals::section(measured)?
+        } else {
+            page::figures(name, measured)
+        });
+    }
+    page::write(&sections, names.is_empty())
 }
 
 /// Rows a second by group and name, as criterion measured them.
@@ -85,123 +103,4 @@ fn system(name: &str) -> Result<Value> {
     let text = String::from_utf8(output.stdout)?;
     let line = text.lines().rev().find(|line| line.starts_with('{')).context("it printed no figures")?;
     serde_json::from_str(line).context("its figures")
-}
-
-fn write_page(hot_path: &RowsASecond, measured: &Value) -> Result<()> {
-    let mut text = String::new();
-    std::fs::create_dir_all(root().join(PLOTS))?;
-    for (group, rows) in hot_path {
-        let idiomatic = rows.get("idiomatic").copied();
-        let _ = writeln!(
-            text,
-            "\n### Rows to records: {group}\n\n| one thread | rows/s | to idiomatic |\n| --- | --- | --- |"
-        );
-        for (name, speed) in rows {
-            let ratio = idiomatic.map_or_else(String::new, |base| format!("{:.1}", speed / base));
-            let _ = writeln!(text, "| {name} | {} | {ratio} |", thousands(*speed));
-        }
-        let plot = format!("{PLOTS}/{group}.svg");
-        let bars: Vec<_> = rows.iter().filter(|(name, _)| !name.starts_with("floor")).collect();
-        std::fs::write(
-            root().join(&plot),
-            bar_chart(&format!("{group}: million rows/s, one thread"), &bars),
-        )?;
-        let _ = writeln!(text, "\n![{group}]({})", plot.trim_start_matches("docs/"));
-    }
-    for name in SYSTEM {
-        let mut figures = Vec::new();
-        flatten("", &measured[name], &mut figures);
-        let _ = writeln!(text, "\n### {name}\n\n| | |\n| --- | --- |");
-        for (name, figure) in figures {
-            let _ = writeln!(text, "| {name} | {figure} |");
-        }
-    }
-    let path = root().join(PAGE);
-    let page = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let (before, rest) = page.split_once(BEGIN).with_context(|| format!("{PAGE} has no line {BEGIN}"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("{PAGE} has no line {END}"))?;
-    std::fs::write(&path, format!("{before}{BEGIN}\n{text}\n{END}{after}"))?;
-    eprintln!("xtask: {PAGE} is written");
-    Ok(())
-}
-
-/// Each figure by its path.
-fn flatten(path: &str, value: &Value, figures: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let name = name.replace('_', " ");
-                flatten(&if path.is_empty() { name } else { format!("{path}: {}", name) }, value, figures);
-            }
-        }
-        Value::Number(number) => {
-            let number = number.as_f64().unwrap_or_default();
-            let shown = if number >= 100.0 { thousands(number) } else { format!("{number:.3}") };
-            figures.push((path.to_owned(), shown));
-        }
-        Value::Array(cases) => {
-            for (at, case) in cases.iter().enumerate() {
-                flatten(&format!("{path} {}", at + 1), case, figures);
-            }
-        }
-        other => figures.push((path.to_owned(), other.to_string())),
-    }
-}
-
-/// Whole, with commas.
-fn thousands(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut shown = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
-}
-
-/// A horizontal bar each, in millions.
-fn bar_chart(title: &str, bars: &[(&String, &f64)]) -> String {
-    const BAR: usize = 26;
-    let longest = bars.iter().map(|(_, value)| **value).fold(1.0, f64::max);
-    let height = 40 + bars.len() * BAR;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"{height}\" font-family=\"sans-serif\" \
-         font-size=\"13\"><text x=\"8\" y=\"20\" font-weight=\"bold\">{title}</text>"
-    );
-    for (at, (name, value)) in bars.iter().enumerate() {
-        let (y, width) = (36 + at * BAR, **value / longest * 360.0);
-        let _ = write!(
-            svg,
-            "<text x=\"8\" y=\"{}\">{name}</text><rect x=\"170\" y=\"{y}\" width=\"{width:.0}\" height=\"18\" \
-             fill=\"#4577b3\"/><text x=\"{:.0}\" y=\"{}\">{:.2}</text>",
-            y + 14,
-            176.0 + width,
-            y + 14,
-            **value / 1e6
-        );
-    }
-    svg + "</svg>\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_told_by_their_paths() {
-        let mut figures = Vec::new();
-        flatten("", &json!({"large_files": {"rows": 1_234_567, "seconds": 2.5}}), &mut figures);
-        let told: Vec<_> = figures.iter().map(|(name, figure)| (name.as_str(), figure.as_str())).collect();
-        assert_eq!(told, [("large files: rows", "1,234,567"), ("large files: seconds", "2.500")]);
-    }
-
-    #[test]
-    fn a_plot_has_a_bar_each() {
-        let (one, two) = ("one".to_owned(), "two".to_owned());
-        let svg = bar_chart("title", &[(&one, &1e6), (&two, &2e6)]);
-        assert_eq!(svg.matches("<rect").count(), 2);
-        assert!(svg.contains("width=\"180\"") && svg.contains("width=\"360\""), "{svg}");
-    }
 }

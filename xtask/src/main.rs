@@ -49,8 +49,10 @@ enum Chore {
         #[arg(long)]
         json: bool,
     },
-    /// Measures decoding, the whole system and discovery, and writes `docs/benchmarks.md` anew.
+    /// Measures decoding, the whole system and discovery, and writes `docs/benchmarks.md`.
     Bench {
+        /// Only these (`hot_path`, `whole`, `rivals`, …): the page's other sections stay.
+        names: Vec<String>,
         /// Print one JSON object instead.
         #[arg(long)]
         json: bool,
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
         Chore::Test { arguments } => test(&arguments),
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
         Chore::Chaos { minutes, seed, json } => chaos(minutes, seed, json),
-        Chore::Bench { json } => bench::bench(json),
+        Chore::Bench { names, json } => bench::bench(&names, json),
         Chore::Services => keep_services(),
         Chore::Lint => lint(),
         Chore::Setup => needs::install(),

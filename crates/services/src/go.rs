@@ -33,6 +33,19 @@ pub(crate) fn command() -> Result<Command> {
     Ok(command)
 }
 
+/// The program of a folder that holds a main package and its go.mod, built at the first use and kept under this name: another
+/// content needs another name.
+///
+/// # Errors
+/// Where there is no Go, a module cannot be fetched, or it does not build.
+pub fn go_program(name: &str, source: &Path) -> Result<PathBuf> {
+    let kept = folder(name, |partial| {
+        let program = partial.canonicalize()?.join("program");
+        succeed(command()?.args(["build", "-trimpath", "-o"]).arg(program).arg(".").current_dir(source))
+    })?;
+    Ok(kept.join("program"))
+}
+
 /// The `N` of this program's version 1.N; none where it does not start.
 fn minor(program: &str) -> Option<u32> {
     let output = Command::new(program).args(["env", "GOVERSION"]).current_dir("/").output().ok()?;

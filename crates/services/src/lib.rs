@@ -5,6 +5,7 @@ mod cache;
 mod go;
 mod kafka;
 mod listing;
+mod maven;
 mod moto;
 mod postgres;
 mod python;
@@ -14,8 +15,10 @@ mod server;
 pub mod shared;
 mod tcp_proxy;
 
+pub use go::go_program;
 pub use kafka::{Kafka, KafkaCluster, kafka_tool};
 pub use listing::GeneratedS3;
+pub use maven::java;
 pub use moto::{Moto, MotoUser};
 pub use postgres::Postgres;
 pub use python::Python;

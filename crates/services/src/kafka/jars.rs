@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::cache::{folder, succeed};
+use crate::maven::jars;
 
 /// Where to look for jars: pinned in the pom.
 const POM: &str = include_str!("../../kafka/pom.xml");
@@ -25,23 +25,13 @@ pub(super) const HEAP_BESIDE_OTHERS: &str = "-Xmx384m";
 
 /// The jars, fetched by Maven at the first use.
 pub(super) fn fetch() -> Result<PathBuf> {
-    folder(FOLDER, |partial| {
-        let pom = partial.join("pom.xml");
-        std::fs::write(&pom, POM)?;
-        let libs = format!("-DoutputDirectory={}", partial.join("libs").display());
-        succeed(
-            Command::new("mvn")
-                .args(["-q", "-B", "-f"])
-                .arg(&pom)
-                .args(["dependency:copy-dependencies", &libs]),
-        )
-    })
+    jars(FOLDER, POM)
 }
 
 /// A `java` command that lacks the class to run.
 pub(super) fn java(heap: &str) -> Result<Command> {
     let mut command = Command::new("java");
-    command.arg(heap).args(JVM).arg("-cp").arg(fetch()?.join("libs/*"));
+    command.arg(heap).args(JVM).arg("-cp").arg(fetch()?.join("*"));
     Ok(command)
 }
 

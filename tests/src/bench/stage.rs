@@ -1,0 +1,138 @@
+//! The whole system on one broker of its own, PostgreSQL and an S3 server, with one source.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use prost::Message as _;
+use queue::kafka::{KafkaConfig, KafkaQueue};
+use queue::{Incoming, MAX_MESSAGE_BYTES, Queue, Reader, Start};
+use records::queue::{FileProgress, Outcome};
+use records::topic::{EVENTS, FILE_PROGRESS, OBJECTS};
+use records::v1::Event;
+use services::KafkaCluster;
+
+use super::Usage;
+use crate::process::{Process, until};
+use crate::s3::Store;
+use crate::system::System;
+
+/// How long anything may take.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+/// Of each topic, as [`System`] has it.
+pub const PARTITIONS: i32 = 6;
+
+/// Servers, a running registry, and a live source of the events dataset over a bucket of its own. Objects below
+/// `events/YYYY-MM-DD/` are its files.
+pub struct Stage {
+    /// The broker.
+    pub kafka: KafkaCluster,
+    /// What the topics hold.
+    pub queue: KafkaQueue,
+    /// The source's bucket.
+    pub store: Store,
+    /// Where scanners and parsers start.
+    pub system: System,
+    /// Each read on from where the last measurement ended.
+    events: Box<dyn Reader>,
+    progress: Box<dyn Reader>,
+    _registry: Process,
+}
+
+/// What a parser took for a set of files.
+#[derive(Debug, Clone, Copy)]
+pub struct Parsed {
+    /// Rows that it accepted.
+    pub accepted: u64,
+    /// From the opening of the first file to the moment at which a consumer of committed messages had the last commit.
+    pub seconds: f64,
+    /// What its process has used.
+    pub used: Usage,
+}
+
+impl Stage {
+    /// Starts all of it. What `CORTEX_BENCH_KAFKA_PROPERTIES` says (`NAME=VALUE,…`) is set for every client of the queue.
+    pub fn start() -> Result<Self> {
+        let (s3, postgres) = (services::shared::s3()?, services::shared::postgres()?);
+        let account = format!("bench-{}", std::process::id());
+        let kafka = KafkaCluster::start(1)?;
+        let mut system =
+            System::on(kafka.bootstrap(), &postgres.database(&account.replace('-', "_"))?, s3.endpoint())?;
+        system.set("CORTEX_MAX_UNFINISHED_FILES", "10000");
+        let properties = std::env::var("CORTEX_BENCH_KAFKA_PROPERTIES").unwrap_or_default();
+        system.set("CORTEX_KAFKA_PROPERTIES", &properties);
+        let store =
+            Store::new(s3.endpoint(), s3.access_key(), s3.secret_key(), &format!("bucket-{account}"))?;
+        let registry = system.registry()?;
+        system.ask(&["account", "create", "--id", &account])?;
+        let keys = (s3.access_key(), s3.secret_key());
+        system.source(&account, "events", store.bucket(), keys)?;
+        let queue = KafkaQueue::new(KafkaConfig {
+            bootstrap: kafka.bootstrap().to_owned(),
+            properties: properties
+                .split(',')
+                .filter_map(|one| one.split_once('='))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            replication: -1,
+            max_message_bytes: MAX_MESSAGE_BYTES,
+        })?;
+        let mut scanner = system.scanner()?;
+        until("the topics to be there", PATIENCE, || Ok(queue.lag("nobody", EVENTS).is_ok()))?;
+        scanner.terminate(PATIENCE)?;
+        let events = queue.reader(EVENTS, Start::Beginning)?;
+        let progress = queue.reader(FILE_PROGRESS, Start::Beginning)?;
+        Ok(Self { kafka, queue, store, system, events, progress, _registry: registry })
+    }
+
+    /// Waits until so many new objects are on the queue, then has one parser read them.
+    pub fn parse(&mut self, objects: u64, name: &str) -> Result<Parsed> {
+        let before = self.queue.count(OBJECTS)?;
+        let mut scanner = self.system.scanner()?;
+        until(&format!("{name} to be on the queue"), PATIENCE, || {
+            Ok(self.queue.count(OBJECTS)? >= before + objects)
+        })?;
+        scanner.terminate(PATIENCE)?;
+        let mut parser = self.system.parser("parser-1", &[])?;
+        let (mut ended, mut accepted, begun) = (0, 0, Instant::now());
+        while ended < objects {
+            ensure!(begun.elapsed() < PATIENCE, "waited in vain for {name} to be read");
+            let Some(message) = self.progress.next(Duration::from_millis(100))? else { continue };
+            let progress = FileProgress::decode(message.value.as_slice())?;
+            if progress.outcome() != Outcome::Unspecified {
+                ended += 1;
+                accepted += progress.totals.map_or(0, |totals| totals.accepted);
+            }
+        }
+        let (visible, used) = (SystemTime::now(), Usage::of(&parser)?);
+        parser.terminate(PATIENCE)?;
+        let seconds = visible.duration_since(self.opened(accepted)?)?.as_secs_f64();
+        Ok(Parsed { accepted, seconds, used })
+    }
+
+    /// Reads the next so many records; gives the moment at which the first of their files was opened.
+    fn opened(&mut self, records: u64) -> Result<SystemTime> {
+        let (mut read, mut first, begun) = (0, None, Instant::now());
+        while read < records {
+            ensure!(begun.elapsed() < PATIENCE, "{read} of {records} records were published");
+            let Some(message) = self.events.next(Duration::from_millis(100))? else { continue };
+            read += 1;
+            let envelope = Event::decode(message.value.as_slice())?.envelope.context("an envelope")?;
+            let opened = SystemTime::try_from(envelope.ingest_time.context("an ingest time")?)?;
+            first = Some(first.map_or(opened, |first: SystemTime| first.min(opened)));
+        }
+        first.context("no record")
+    }
+
+    /// Every committed message of the topic.
+    pub fn messages(&self, topic: &str) -> Result<Vec<Incoming>> {
+        let mut reader = self.queue.reader(topic, Start::Beginning)?;
+        let mut messages = Vec::new();
+        loop {
+            match reader.next(Duration::from_millis(100))? {
+                Some(message) => messages.push(message),
+                None if reader.at_end()? => return Ok(messages),
+                None => {}
+            }
+        }
+    }
+}
