@@ -164,14 +164,14 @@ mod tests {
     fn the_same_few_blocks_go_round() {
         let (mut ahead, begin, mut block) = Ahead::start().unwrap();
         begin.send(Box::new(decompressor(100))).unwrap();
-        let (mut rooms, mut bytes) = (HashSet::new(), 0);
+        let (mut seen, mut bytes) = (HashSet::new(), 0);
         while !block.ends() {
             ahead.next_block(&mut block).unwrap();
-            rooms.insert(block.address());
+            seen.insert(block.number);
             bytes += block.len();
         }
         assert_eq!(bytes, 100 * ROOM);
-        assert!(rooms.len() <= BLOCKS, "{}", rooms.len());
+        assert!(seen.len() <= BLOCKS, "{}", seen.len());
         assert!(ahead.next_document().unwrap().is_none());
         assert!(ahead.next_document().unwrap().is_none(), "and so it stays");
     }

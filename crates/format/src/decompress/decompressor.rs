@@ -20,12 +20,25 @@ pub(super) struct Block {
     given: usize,
     /// None where the document goes on.
     end: Option<Result<(), ReadError>>,
+    /// Tells it from all others.
+    #[cfg(test)]
+    pub(super) number: usize,
 }
+
+#[cfg(test)]
+static MADE: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 impl Block {
     /// Nothing, with room for so many bytes.
     pub(super) fn with_room(bytes: usize) -> Self {
-        Self { bytes: vec![0; bytes], filled: 0, given: 0, end: None }
+        Self {
+            bytes: vec![0; bytes],
+            filled: 0,
+            given: 0,
+            end: None,
+            #[cfg(test)]
+            number: MADE.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+        }
     }
 
     /// Forgets all that it holds, and keeps its room.
@@ -63,12 +76,6 @@ impl Block {
     /// How many bytes it was filled with.
     pub(super) fn len(&self) -> usize {
         self.filled
-    }
-
-    /// Where its room lies, which tells it from others.
-    #[cfg(test)]
-    pub(super) fn address(&self) -> usize {
-        self.bytes.as_ptr().addr()
     }
 }
 
