@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use api::registry::{File, GetBacklogRequest, GetBacklogResponse, Source};
-use console::Term;
+use terminal::Term;
 use serde_json::{Value, json};
 
 use super::error::{ClientError, refused};
