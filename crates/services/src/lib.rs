@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod axe;
 mod background;
 mod cache;
 mod go;
@@ -14,6 +15,7 @@ mod server;
 pub mod shared;
 mod tcp_proxy;
 
+pub use axe::axe_core;
 pub use kafka::{Kafka, KafkaCluster, kafka_tool};
 pub use listing::GeneratedS3;
 pub use moto::{Moto, MotoUser};
