@@ -70,7 +70,11 @@ impl Dev {
         let mut command = cortex()?;
         command.args(arguments).args(["--json", "--data-dir"]).arg(self.dir.path().join("dev"));
         let output = command.output()?;
-        anyhow::ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        anyhow::ensure!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let text = String::from_utf8(output.stdout)?;
         text.lines().map(|line| serde_json::from_str(line).context("a line of JSON")).collect()
     }

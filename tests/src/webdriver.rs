@@ -147,7 +147,8 @@ impl Session {
             let status = answer.status();
             anyhow::Ok((status, answer.into_body().collect().await?.to_bytes()))
         };
-        let (status, bytes) = tokio::time::timeout(PATIENCE, answered).await.with_context(|| path.to_owned())??;
+        let (status, bytes) =
+            tokio::time::timeout(PATIENCE, answered).await.with_context(|| path.to_owned())??;
         let mut answer: Value = serde_json::from_slice(&bytes)?;
         if !status.is_success() {
             let (error, message) = (&answer["value"]["error"], &answer["value"]["message"]);

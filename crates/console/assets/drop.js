@@ -1,4 +1,4 @@
-// A file may be dropped anywhere on its field.
+// A file may be dropped anywhere on its field; one that is too large is told before it is sent.
 
 for (const field of document.querySelectorAll("[data-drop]")) {
   const input = field.querySelector("input[type=file]");
@@ -13,6 +13,14 @@ for (const field of document.querySelectorAll("[data-drop]")) {
     field.classList.remove("over");
     if (event.dataTransfer.files.length === 0) return;
     input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change"));
     input.focus();
+  });
+  input.addEventListener("change", () => {
+    const file = input.files[0];
+    const isLarge = file && file.size > Number(input.dataset.most);
+    const words = isLarge ? "This file is too large to be checked here." : "";
+    input.setCustomValidity(words);
+    field.querySelector(".wrong").textContent = words;
   });
 }

@@ -43,6 +43,8 @@ pub enum ConsoleError {
 pub(crate) enum PageError {
     /// There is no session; `next` is where the sign-in leads back to.
     SignIn { next: Option<String> },
+    /// The session's token is not known any more.
+    Ended,
     /// The form is of no session, or of another.
     Forged,
     /// Another site asks.
@@ -62,7 +64,7 @@ pub(crate) enum PageError {
 impl From<Status> for PageError {
     fn from(status: Status) -> Self {
         match status.code() {
-            Code::Unauthenticated => Self::SignIn { next: None },
+            Code::Unauthenticated => Self::Ended,
             Code::NotFound => Self::NotFound,
             _ => Self::Refused(Box::new(status)),
         }
@@ -158,6 +160,7 @@ impl IntoResponse for PageError {
                 };
                 return Redirect::to(&target).into_response();
             }
+            Self::Ended => return Redirect::to("/sign-in?ended=yes").into_response(),
             Self::Forged => (
                 StatusCode::FORBIDDEN,
                 "This form is out of date",

@@ -1,7 +1,7 @@
 //! Forms that were sent: their fields can be had only once they are known to be of this session.
 
-use axum::extract::{FromRequest, Request};
 use axum::RequestExt;
+use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 
 use crate::error::PageError;
@@ -43,9 +43,8 @@ impl FromRequest<App> for Posted {
 
     async fn from_request(mut request: Request, app: &App) -> Result<Self, PageError> {
         let session: Session = request.extract_parts_with_state(app).await?;
-        let body = Bytes::from_request(request, app)
-            .await
-            .map_err(|error| PageError::BadForm(error.body_text()))?;
+        let body =
+            Bytes::from_request(request, app).await.map_err(|error| PageError::BadForm(error.body_text()))?;
         let fields = Fields::parse(&body);
         if !session.made_form(fields.get(TOKEN)) {
             return Err(PageError::Forged);

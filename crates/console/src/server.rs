@@ -141,7 +141,79 @@ fn steps() -> Router<App> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::response::Response;
+    use http::{Request, StatusCode};
+    use tower::ServiceExt;
+
     use super::*;
+    use crate::config::{FileTools, MAX_UPLOAD_BYTES, SessionKey};
+
+    /// A console whose registry is not there.
+    fn alone() -> Router {
+        let config = Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            url: None,
+            registry_url: "http://127.0.0.1:1".into(),
+            registry_tls: Default::default(),
+            session_key: SessionKey::random(),
+            max_upload_bytes: MAX_UPLOAD_BYTES,
+            tools: FileTools { check: |_, _, _| Err("no".into()), propose: |_, _| Err("no".into()) },
+            sign_in_hint: None,
+        };
+        let channel = api::client::transport(&config.registry_url, &config.registry_tls).unwrap();
+        router(App {
+            config: Arc::new(config),
+            channel,
+            is_secure: false,
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    async fn ask(method: &str, path: &str, body: &'static str) -> (Response, String) {
+        let request = Request::builder().method(method).uri(path).body(Body::from(body)).unwrap();
+        let mut response = alone().oneshot(request).await.unwrap();
+        let body = std::mem::take(response.body_mut());
+        let text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
+        (response, text)
+    }
+
+    #[tokio::test]
+    async fn every_answer_is_confined_and_no_page_is_for_strangers() {
+        for (method, path, status) in [
+            ("GET", "/", StatusCode::SEE_OTHER),
+            ("GET", "/accounts", StatusCode::SEE_OTHER),
+            ("GET", "/accounts/shop/sources", StatusCode::SEE_OTHER),
+            ("GET", "/accounts/shop/sources/1/setup/documents/cortex-role.tf", StatusCode::SEE_OTHER),
+            ("GET", "/accounts/shop/sources/1/live", StatusCode::UNAUTHORIZED),
+            ("POST", "/accounts/shop/sources/1/delete", StatusCode::SEE_OTHER),
+            ("POST", "/accounts/shop/check", StatusCode::SEE_OTHER),
+            ("GET", "/samples/events.csv", StatusCode::SEE_OTHER),
+            ("GET", "/sign-in", StatusCode::OK),
+            ("GET", "/nothing", StatusCode::NOT_FOUND),
+            ("GET", "/static/console.css", StatusCode::NOT_FOUND),
+            ("GET", assets::url("console.css"), StatusCode::OK),
+        ] {
+            let (response, _) = ask(method, path, "").await;
+            assert_eq!(response.status(), status, "{method} {path}");
+            let policy = response.headers()["content-security-policy"].to_str().unwrap();
+            assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+            let kept = response.headers()["cache-control"].to_str().unwrap();
+            assert_eq!(
+                kept == "no-store",
+                !(path.starts_with("/static") && status == StatusCode::OK),
+                "{path}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_is_not_there_is_told_in_words() {
+        let (response, text) = ask("POST", "/sign-in", "token=cortex_1").await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(text.contains("Cortex cannot be reached at the moment"), "{text}");
+        assert!(!response.headers().contains_key("set-cookie"));
+    }
 
     #[test]
     fn cookies_go_in_the_clear_on_this_machine_alone() {

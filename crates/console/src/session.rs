@@ -155,7 +155,8 @@ impl FromRequestParts<App> for Session {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
-        let Ok(jar) = PrivateCookieJar::<axum_extra::extract::cookie::Key>::from_request_parts(parts, app).await;
+        let Ok(jar) =
+            PrivateCookieJar::<axum_extra::extract::cookie::Key>::from_request_parts(parts, app).await;
         Self::read(app, &jar).ok_or_else(|| {
             let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             PageError::SignIn { next: (parts.method == http::Method::GET).then(|| here.to_owned()) }

@@ -230,13 +230,17 @@ mod tests {
 
     #[test]
     fn a_file_is_checked_as_the_parser_would_take_it() {
-        let check = |options: &CheckOptions| with("a.csv", ROWS, |upload| check(upload, &events(), options)).unwrap();
+        let check =
+            |options: &CheckOptions| with("a.csv", ROWS, |upload| check(upload, &events(), options)).unwrap();
         let report = check(&CheckOptions::default());
         assert_eq!(report.outcome, FileState::AcceptedWithRejections);
         assert_eq!((report.found.accepted, report.found.rejected), (1, 1));
         assert!(report.found.records[0].json.contains("u1"), "{report:?}");
         let error = &report.found.errors[0];
-        assert_eq!((error.row_number, error.column.as_str(), error.code.as_str()), (Some(2), "user_id", "missing_value"));
+        assert_eq!(
+            (error.row_number, error.column.as_str(), error.code.as_str()),
+            (Some(2), "user_id", "missing_value")
+        );
         assert!(error.raw.starts_with(",2026-11-23"), "{error:?}");
         let strict = check(&CheckOptions { reject_file: true, ..CheckOptions::default() });
         assert_eq!((strict.outcome, strict.found.accepted), (FileState::Rejected, 0));

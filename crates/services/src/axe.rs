@@ -17,7 +17,14 @@ pub fn axe_core() -> Result<PathBuf> {
     }
     let kept = folder(&format!("axe-core-{VERSION}"), |folder| {
         let mut install = Command::new("npm");
-        install.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--prefix"]);
+        install.args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--loglevel=error",
+            "--prefix",
+        ]);
         succeed(install.arg(folder).arg(format!("axe-core@{VERSION}")))
     })?;
     Ok(kept.join("node_modules/axe-core/axe.min.js"))

@@ -84,7 +84,11 @@ mod tests {
 
     #[test]
     fn a_day_stands_under_its_weekday() {
-        let day = |date: &str, status: DayStatus| Day { date: date.into(), status: status as i32, ..Day::default() };
+        let day = |date: &str, status: DayStatus| Day {
+            date: date.into(),
+            status: status as i32,
+            ..Day::default()
+        };
         // 2026-11-24 is a Tuesday.
         let days = [day("2026-11-24", DayStatus::Missing), day("2026-11-23", DayStatus::Late)];
         let shown = calendar(&days, "/d/").into_string();

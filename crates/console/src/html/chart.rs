@@ -119,7 +119,10 @@ mod tests {
         let days = [day("2026-11-24", 10, 0), day("2026-11-23", 1_000, 5)];
         let chart = daily("Rows a day", &days, Bar::rows).into_string();
         assert!(chart.contains("Rows a day: 1,015 in 2 days, most on 2026-11-23 with 1,005"), "{chart}");
-        assert_eq!((chart.matches("accepted\"").count(), chart.matches("class=\"rejected\"").count()), (2, 1));
+        assert_eq!(
+            (chart.matches("accepted\"").count(), chart.matches("class=\"rejected\"").count()),
+            (2, 1)
+        );
         assert!(!chart.contains("style="), "{chart}");
         let empty = daily("Rows a day", &[], Bar::rows).into_string();
         assert!(empty.contains("no days yet"), "{empty}");

@@ -137,7 +137,13 @@ pub(crate) struct Choice<'a> {
 }
 
 /// One of several, by radio buttons.
-pub(crate) fn choice(name: &str, legend: &str, chosen: &str, wrong: Option<&str>, choices: &[Choice<'_>]) -> Markup {
+pub(crate) fn choice(
+    name: &str,
+    legend: &str,
+    chosen: &str,
+    wrong: Option<&str>,
+    choices: &[Choice<'_>],
+) -> Markup {
     html! {
         fieldset .choice {
             legend { (legend) }

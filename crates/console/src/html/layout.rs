@@ -35,7 +35,6 @@ pub(crate) struct Page {
     body: Option<Markup>,
 }
 
-
 impl Page {
     pub(crate) fn new(title: impl Into<String>) -> Self {
         Self { title: title.into(), ..Self::default() }
@@ -172,12 +171,24 @@ impl Notice {
     const ALL: [(Self, &'static str, &'static str); 8] = [
         (Self::Saved, "saved", "Saved."),
         (Self::Activated, "activated", "The source is live: files are picked up from now on."),
-        (Self::Paused, "paused", "The source is paused: what is queued is still read, nothing new is looked for."),
+        (
+            Self::Paused,
+            "paused",
+            "The source is paused: what is queued is still read, nothing new is looked for.",
+        ),
         (Self::Resumed, "resumed", "The source is live again."),
-        (Self::Deleted, "deleted", "The source is deleted. It can be brought back for some days: choose “Deleted” above the list."),
+        (
+            Self::Deleted,
+            "deleted",
+            "The source is deleted. It can be brought back for some days: choose “Deleted” above the list.",
+        ),
         (Self::Undeleted, "undeleted", "The source is back, paused. Resume it to look for files again."),
         (Self::Reprocessed, "reprocessed", "It is read again from its start."),
-        (Self::Proposed, "proposed", "These columns were proposed from your files. Look them over, then save."),
+        (
+            Self::Proposed,
+            "proposed",
+            "These columns were proposed from your files. Look them over, then save.",
+        ),
     ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {

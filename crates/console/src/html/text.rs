@@ -93,9 +93,20 @@ pub(crate) fn cell(text: &str) -> Markup {
     html! {
         details .long {
             summary { (value(&head)) "… " span .more { (count(total as u64)) " characters" } }
-            p .whole { (value(&all)) @if more > 0 { " … and " (count(more as u64)) " more" } }
+            p .whole tabindex="0" { (value(&all)) @if more > 0 { " … and " (count(more as u64)) " more" } }
         }
     }
+}
+
+/// The same in a line that has no room for more, such as a link: the middle of what is long is left out.
+pub(crate) fn brief(text: &str) -> Markup {
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= SHOWN {
+        return value(text);
+    }
+    let head: String = chars.iter().take(SHOWN - 40).collect();
+    let tail: String = chars.iter().skip(chars.len() - 30).collect();
+    value(&format!("{head} … {tail}"))
 }
 
 /// Runs of what can be seen, and the codes of what cannot.
@@ -160,6 +171,8 @@ mod tests {
         let shown = cell(&"x".repeat(10_000)).into_string();
         assert!(shown.contains("<details") && shown.contains("10,000 characters"), "{}", &shown[..300]);
         assert!(cell(&"x".repeat(1_000_000)).into_string().len() < 25_000);
+        let brief = brief(&format!("{}.csv", "x".repeat(1_000))).into_string();
+        assert!(brief.len() < 200 && brief.contains("x.csv") && !brief.contains("details"), "{brief}");
         assert!(!cell("short").into_string().contains("details"));
     }
 }

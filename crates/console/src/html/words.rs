@@ -48,7 +48,9 @@ pub(crate) fn file_state_badge(state: FileState) -> Markup {
         FileState::AcceptedWithRejections | FileState::Incomplete => "warn",
         FileState::Rejected => "bad",
         FileState::Claimed => "busy",
-        FileState::Unspecified | FileState::Discovered | FileState::Published | FileState::Superseded => "quiet",
+        FileState::Unspecified | FileState::Discovered | FileState::Published | FileState::Superseded => {
+            "quiet"
+        }
     };
     badge(kind, file_state(state))
 }

@@ -14,7 +14,7 @@ use super::source::{get, problem, samples};
 use crate::config::{CheckOptions, CheckReport};
 use crate::error::{PageError, Refusal, sentence};
 use crate::html::{
-    Form, Page, alert, bytes, cell, count, dataset_word, file_state_badge, refusal, scroll, value,
+    Form, Page, alert, brief, bytes, cell, count, dataset_word, file_state_badge, refusal, scroll, value,
 };
 use crate::session::{App, Session};
 use crate::upload::Uploaded;
@@ -135,11 +135,19 @@ async fn body(
                 p .help id="file-help" {
                     "CSV, TSV or JSON, plain or compressed; at most " (bytes(app.config.max_upload_bytes)) "."
                 }
-                input type="file" id="file" name="file" required aria-describedby="file-help";
+                (file_input(app.config.max_upload_bytes))
             }
             button .primary type="submit" { "Check this file" }
         }))
     }))
+}
+
+/// A file to be chosen, or dropped.
+pub(crate) fn file_input(most: u64) -> Markup {
+    html! {
+        input type="file" id="file" name="file" required data-most=(most) aria-describedby="file-help file-wrong";
+        p .wrong id="file-wrong" aria-live="polite" {}
+    }
 }
 
 fn source_option(source: &Source, against: &str) -> Markup {
@@ -157,7 +165,7 @@ fn result(name: &str, size: u64, report: &CheckReport) -> Markup {
     };
     html! {
         section .result aria-labelledby="result" {
-            h2 id="result" { (cell(name)) " " (file_state_badge(report.outcome)) }
+            h2 id="result" { (brief(name)) " " (file_state_badge(report.outcome)) }
             (alert(kind, html! { p { strong { (words) } } @if let Some(why) = &found.problem { (problem(why)) } }))
             dl .facts {
                 dt { "Rows" } dd { (count(found.rows)) ": " (count(found.accepted)) " accepted, " (count(found.rejected)) " rejected" }
@@ -198,19 +206,22 @@ fn records(found: &api::registry::PreviewSourceResponse) -> Markup {
             names.push(name);
         }
     }
-    scroll("The first rows", html! {
-        table .records {
-            thead { tr { @for name in &names { th scope="col" { (value(name)) } } } }
-            tbody {
-                @for record in &records {
-                    tr { @for name in &names { td {
-                        @match record.iter().find(|(column, _)| column == name) {
-                            Some((_, text)) => (cell(text)),
-                            None => span .muted { "–" },
-                        }
-                    } } }
+    scroll(
+        "The first rows",
+        html! {
+            table .records {
+                thead { tr { @for name in &names { th scope="col" { (value(name)) } } } }
+                tbody {
+                    @for record in &records {
+                        tr { @for name in &names { td {
+                            @match record.iter().find(|(column, _)| column == name) {
+                                Some((_, text)) => (cell(text)),
+                                None => span .muted { "–" },
+                            }
+                        } } }
+                    }
                 }
             }
-        }
-    })
+        },
+    )
 }

@@ -6,8 +6,9 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use maud::{Markup, html};
 
+use super::setup::authorise::document;
 use crate::error::PageError;
-use crate::html::{Page, dataset_word, scroll};
+use crate::html::{Page, dataset_word};
 use crate::session::{App, Session};
 
 /// In addresses.
@@ -72,7 +73,7 @@ pub(crate) async fn view(
     Ok(Page::new(format!("Sample file {}", sample.file_name)).of(&session, &account).body(html! {
         p { "What a file of the dataset " (dataset_word(dataset)) " may look like." }
         p { a .button href=(format!("/samples/{file}")) download { "Download" } }
-        (scroll(&sample.file_name, html! { pre { (text) } }))
+        (document(&sample.file_name, "sample", &text))
     }))
 }
 

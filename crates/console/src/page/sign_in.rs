@@ -19,6 +19,9 @@ use crate::session::{App, Session};
 pub(crate) struct Next {
     #[serde(default)]
     next: String,
+    /// The session that there was holds no more.
+    #[serde(default)]
+    ended: String,
 }
 
 /// `GET /`: where a session begins.
@@ -30,11 +33,16 @@ pub(crate) async fn home(session: Session) -> Redirect {
 }
 
 /// `GET /sign-in`
-pub(crate) async fn form(State(app): State<App>, session: Option<Session>, Query(next): Query<Next>) -> Response {
-    if session.is_some() {
-        return Redirect::to(own_path(&next.next)).into_response();
+pub(crate) async fn form(
+    State(app): State<App>,
+    session: Option<Session>,
+    Query(next): Query<Next>,
+) -> Response {
+    match (session, next.ended.as_str()) {
+        (Some(_), "") => Redirect::to(own_path(&next.next)).into_response(),
+        (_, "") => page(&app, &next.next, None).into_response(),
+        _ => page(&app, "", Some("Your session has ended: its token is not known any more.")).into_response(),
     }
-    page(&app, &next.next, None).into_response()
 }
 
 /// `POST /sign-in`. That no other site sends it is seen to before.
@@ -107,7 +115,9 @@ mod tests {
     #[test]
     fn a_sign_in_leads_nowhere_but_here() {
         assert_eq!(own_path("/accounts/shop/sources?state=live"), "/accounts/shop/sources?state=live");
-        for elsewhere in ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil", "", "/sign-in"] {
+        for elsewhere in
+            ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil", "", "/sign-in"]
+        {
             assert_eq!(own_path(elsewhere), "/", "{elsewhere}");
         }
     }

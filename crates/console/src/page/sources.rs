@@ -1,9 +1,7 @@
 //! The data sources of an account.
 
 use api::client::Registry;
-use api::registry::{
-    Day, File, ListDaysRequest, ListFilesRequest, ListSourcesRequest, Source, SourceState,
-};
+use api::registry::{Day, File, ListDaysRequest, ListFilesRequest, ListSourcesRequest, Source, SourceState};
 use axum::extract::{Query, State};
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -13,8 +11,8 @@ use serde::Deserialize;
 use super::place::{AccountPlace, Place};
 use crate::error::PageError;
 use crate::html::{
-    Form, Notice, Page, cell, count, dataset_word, date_of, empty, file_state_badge, local_time, pager, scroll,
-    source_state_badge, sparkline, value,
+    Form, Notice, Page, cell, count, dataset_word, date_of, empty, file_state_badge, local_time, pager,
+    scroll, source_state_badge, sparkline, value,
 };
 use crate::session::{App, Session};
 
@@ -76,23 +74,25 @@ pub(crate) async fn list(
     }))
     .await;
     let path = account.href("/sources");
-    Ok(Page::new("Data sources").of(&session, &account.account).notice(Notice::named(&wanted.done)).body(html! {
-        div .bar {
-            nav .filters aria-label="Show" {
-                @for (name, words, _) in STATES {
-                    a href=(if name.is_empty() { path.clone() } else { format!("{path}?state={name}") })
-                        aria-current=[(name == *state).then_some("page")] { (words) }
+    Ok(Page::new("Data sources").of(&session, &account.account).notice(Notice::named(&wanted.done)).body(
+        html! {
+            div .bar {
+                nav .filters aria-label="Show" {
+                    @for (name, words, _) in STATES {
+                        a href=(if name.is_empty() { path.clone() } else { format!("{path}?state={name}") })
+                            aria-current=[(name == *state).then_some("page")] { (words) }
+                    }
+                }
+                @if !session.is_read_only {
+                    a .button.primary href=(account.href("/new")) { "Add a data source" }
                 }
             }
-            @if !session.is_read_only {
-                a .button.primary href=(account.href("/new")) { "Add a data source" }
-            }
-        }
-        @if lines.is_empty() { (nothing(&account, &session, state)) }
-        @else if *state == "deleted" { (deleted(&session, &lines)) }
-        @else { (table(&lines)) }
-        (pager(&path, &[("state", state)], &wanted.page, &answer.next_page_token))
-    }))
+            @if lines.is_empty() { (nothing(&account, &session, state)) }
+            @else if *state == "deleted" { (deleted(&session, &lines)) }
+            @else { (table(&lines)) }
+            (pager(&path, &[("state", state)], &wanted.page, &answer.next_page_token))
+        },
+    ))
 }
 
 async fn line(mut registry: Registry, place: Place, source: Source) -> Line {
@@ -148,21 +148,24 @@ fn nothing(account: &AccountPlace, session: &Session, state: &str) -> Markup {
 }
 
 fn table(lines: &[Line]) -> Markup {
-    scroll("Data sources", html! {
-        table .sources {
-            thead {
-                tr {
-                    th scope="col" { "Source" }
-                    th scope="col" { "State" }
-                    th scope="col" { "Dataset" }
-                    th scope="col" { "Last file" }
-                    th scope="col" .number { "Rows today" }
-                    th scope="col" { "Rows a day, " (DAYS) " days" }
+    scroll(
+        "Data sources",
+        html! {
+            table .sources {
+                thead {
+                    tr {
+                        th scope="col" { "Source" }
+                        th scope="col" { "State" }
+                        th scope="col" { "Dataset" }
+                        th scope="col" { "Last file" }
+                        th scope="col" .number { "Rows today" }
+                        th scope="col" { "Rows a day, " (DAYS) " days" }
+                    }
                 }
+                tbody { @for line in lines { (row(line)) } }
             }
-            tbody { @for line in lines { (row(line)) } }
-        }
-    })
+        },
+    )
 }
 
 fn row(line: &Line) -> Markup {
@@ -170,7 +173,8 @@ fn row(line: &Line) -> Markup {
     let is_draft = source.state() == SourceState::Draft;
     let href = if is_draft { line.place.href("/setup") } else { line.place.href("") };
     let today = date_of(Timestamp::now());
-    let rows = line.days.as_ref().map(|days| days.iter().find(|day| day.date == today).map_or(0, |day| day.rows));
+    let rows =
+        line.days.as_ref().map(|days| days.iter().find(|day| day.date == today).map_or(0, |day| day.rows));
     html! {
         tr {
             th scope="row" {
@@ -180,7 +184,7 @@ fn row(line: &Line) -> Markup {
             td {
                 (source_state_badge(source.state()))
                 @if let Some(problem) = source.attention.as_ref().and_then(|attention| attention.problem.as_ref()) {
-                    p .sub { (cell(&problem.reason)) }
+                    div .sub { (cell(&problem.reason)) }
                 }
             }
             td { (dataset_word(source.dataset())) }
@@ -189,7 +193,7 @@ fn row(line: &Line) -> Markup {
                     Some(file) => {
                         (file_state_badge(file.state())) " "
                         (local_time(file.finish_time.as_ref().or(file.discover_time.as_ref())))
-                        p .sub { (cell(file.object_key.rsplit('/').next().unwrap_or_default())) }
+                        div .sub { (cell(file.object_key.rsplit('/').next().unwrap_or_default())) }
                     }
                     None if is_draft => a href=(href) { "Go on setting it up" },
                     None => span .muted { "No file yet" },
@@ -208,29 +212,32 @@ pub(crate) fn bucket_path(source: &Source) -> Markup {
 }
 
 fn deleted(session: &Session, lines: &[Line]) -> Markup {
-    scroll("Deleted data sources", html! {
-        table {
-            thead {
-                tr {
-                    th scope="col" { "Source" } th scope="col" { "Dataset" } th scope="col" { "Deleted" }
-                    th scope="col" { "Gone for good" } th scope="col" { span .unseen { "Action" } }
-                }
-            }
-            tbody {
-                @for Line { place, source, .. } in lines {
+    scroll(
+        "Deleted data sources",
+        html! {
+            table {
+                thead {
                     tr {
-                        th scope="row" { (value(&source.display_name)) p .sub { (bucket_path(source)) } }
-                        td { (dataset_word(source.dataset())) }
-                        td { (local_time(source.delete_time.as_ref())) }
-                        td { (local_time(source.purge_time.as_ref())) }
-                        td {
-                            @if !session.is_read_only {
-                                (Form { session, action: &place.href("/undelete") }.button("", "Bring it back"))
+                        th scope="col" { "Source" } th scope="col" { "Dataset" } th scope="col" { "Deleted" }
+                        th scope="col" { "Gone for good" } th scope="col" { span .unseen { "Action" } }
+                    }
+                }
+                tbody {
+                    @for Line { place, source, .. } in lines {
+                        tr {
+                            th scope="row" { (value(&source.display_name)) p .sub { (bucket_path(source)) } }
+                            td { (dataset_word(source.dataset())) }
+                            td { (local_time(source.delete_time.as_ref())) }
+                            td { (local_time(source.purge_time.as_ref())) }
+                            td {
+                                @if !session.is_read_only {
+                                    (Form { session, action: &place.href("/undelete") }.button("", "Bring it back"))
+                                }
                             }
                         }
                     }
                 }
             }
-        }
-    })
+        },
+    )
 }

@@ -2,10 +2,10 @@
 
 use api::registry::{
     AuditEntry, CreateAccountRequest, CreateAccountResponse, CreateAccountTokenRequest,
-    CreateAccountTokenResponse, GetAccountRequest, GetCallerRequest, GetCallerResponse, GetAccountResponse, ListAccountTokensRequest,
-    ListAccountTokensResponse, ListAccountsRequest, ListAccountsResponse, ListAuditEntriesRequest,
-    ListAuditEntriesResponse, RevokeAccountTokenRequest, RevokeAccountTokenResponse, RotateExternalIdRequest,
-    RotateExternalIdResponse, TokenScope,
+    CreateAccountTokenResponse, GetAccountRequest, GetAccountResponse, GetCallerRequest, GetCallerResponse,
+    ListAccountTokensRequest, ListAccountTokensResponse, ListAccountsRequest, ListAccountsResponse,
+    ListAuditEntriesRequest, ListAuditEntriesResponse, RevokeAccountTokenRequest, RevokeAccountTokenResponse,
+    RotateExternalIdRequest, RotateExternalIdResponse, TokenScope,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;

@@ -129,7 +129,9 @@ async fn a_draft_may_lack_bucket_and_role_until_it_is_looked_into() {
 
     let update = |source: Source, paths: &[&str]| UpdateSourceRequest {
         source: Some(Source { name: draft.name.clone(), ..source }),
-        update_mask: Some(prost_types::FieldMask { paths: paths.iter().map(|&path| path.to_owned()).collect() }),
+        update_mask: Some(prost_types::FieldMask {
+            paths: paths.iter().map(|&path| path.to_owned()).collect(),
+        }),
         static_keys: None,
     };
     let half = Source { bucket: "Not A Bucket".into(), ..Source::default() };
@@ -151,8 +153,11 @@ async fn a_caller_is_told_whose_token_it_holds() {
     let as_admin = fixture.as_admin().get_caller(GetCallerRequest {}).await.unwrap().into_inner();
     assert_eq!((as_admin.account.as_str(), as_admin.actor.as_str()), ("", "admin"));
     for scope in [TokenScope::ReadOnly, TokenScope::ReadWrite] {
-        let request =
-            CreateAccountTokenRequest { name: account.name.clone(), scope: scope as i32, ..Default::default() };
+        let request = CreateAccountTokenRequest {
+            name: account.name.clone(),
+            scope: scope as i32,
+            ..Default::default()
+        };
         let made = fixture.as_admin().create_account_token(request).await.unwrap().into_inner();
         let mut holder = fixture.as_holder_of(&made.token);
         let caller = holder.get_caller(GetCallerRequest {}).await.unwrap().into_inner();

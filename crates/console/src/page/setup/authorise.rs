@@ -74,7 +74,11 @@ async fn documents(
 }
 
 /// `POST …/setup/authorise`: keeps the bucket, and shows the documents for it.
-pub(crate) async fn save(State(app): State<App>, place: Place, posted: Posted) -> Result<Response, PageError> {
+pub(crate) async fn save(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Response, PageError> {
     let Posted { session, fields } = posted;
     let mut registry = session.registry(&app)?;
     let key = Key { kms_key_arn: fields.get("kms_key_arn").to_owned() };
@@ -125,7 +129,9 @@ pub(crate) async fn download(
 ) -> Result<Response, PageError> {
     let (name, of) = FILES.iter().find(|(name, _)| *name == file).ok_or(PageError::NotFound)?;
     let source = get(&mut session.registry(&app)?, &place).await?;
-    let documents = documents(&app, &session, &place, &source, &key).await?.map_err(|refused| PageError::BadForm(refused.reason))?;
+    let documents = documents(&app, &session, &place, &source, &key)
+        .await?
+        .map_err(|refused| PageError::BadForm(refused.reason))?;
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
@@ -240,7 +246,11 @@ fn by_hand(documents: &GetSetupDocumentsResponse) -> Markup {
 }
 
 fn file(place: &Place, key: &Key, name: &str) -> String {
-    let query = if key.kms_key_arn.is_empty() { String::new() } else { format!("?kms_key_arn={}", encoded(&key.kms_key_arn)) };
+    let query = if key.kms_key_arn.is_empty() {
+        String::new()
+    } else {
+        format!("?kms_key_arn={}", encoded(&key.kms_key_arn))
+    };
     format!("{}{query}", place.href(&format!("/setup/documents/{name}")))
 }
 

@@ -12,6 +12,7 @@ use maud::{Markup, html};
 use super::{Step, is_complete, page};
 use crate::error::{PageError, Refusal, sentence};
 use crate::html::{Form, Notice, Page, alert, bytes, constant, count, refusal, scroll, value};
+use crate::page::check::file_input;
 use crate::page::place::Place;
 use crate::page::source::get;
 use crate::post::{Fields, Posted};
@@ -56,7 +57,11 @@ pub(crate) async fn form(State(app): State<App>, session: Session, place: Place)
 }
 
 /// `POST …/setup/columns`
-pub(crate) async fn save(State(app): State<App>, place: Place, posted: Posted) -> Result<Response, PageError> {
+pub(crate) async fn save(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Response, PageError> {
     let Posted { session, fields } = posted;
     let mut registry = session.registry(&app)?;
     let source = get(&mut registry, &place).await?;
@@ -212,7 +217,8 @@ async fn body(
     let own = own.unwrap_or_default();
     // The etag of now: a proposal leaves time for someone else.
     let request = GetSourceRequest { name: place.name() };
-    let etag = registry.get_source(request).await?.into_inner().source.map(|source| source.etag).unwrap_or_default();
+    let etag =
+        registry.get_source(request).await?.into_inner().source.map(|source| source.etag).unwrap_or_default();
     let (save, propose) = (place.href("/setup/columns"), place.href("/setup/propose"));
     let from_bucket = place.href("/setup/propose-from-bucket");
     let is_draft = source.state() == SourceState::Draft;
@@ -235,7 +241,7 @@ async fn body(
                     p .help id="file-help" {
                         "At most " (bytes(app.config.max_upload_bytes)) ". It is looked at and thrown away; nothing is handed on."
                     }
-                    input type="file" id="file" name="file" required aria-describedby="file-help";
+                    (file_input(app.config.max_upload_bytes))
                 }
                 button type="submit" { "Propose columns from this file" }
             }))
@@ -278,9 +284,18 @@ fn lines(own: &[Column], schema: &Schema, more: usize) -> Markup {
     let current = |one: &Column| schema.columns.iter().find(|column| column.name == one.name).cloned();
     let first: Vec<(Column, bool)> = own
         .iter()
-        .map(|one| (Column { description: one.description.clone(), ..current(one).unwrap_or_else(|| one.clone()) }, true))
+        .map(|one| {
+            (
+                Column {
+                    description: one.description.clone(),
+                    ..current(one).unwrap_or_else(|| one.clone())
+                },
+                true,
+            )
+        })
         .collect();
-    let customers = schema.columns.iter().filter(|column| !is_own(column)).map(|column| (column.clone(), false));
+    let customers =
+        schema.columns.iter().filter(|column| !is_own(column)).map(|column| (column.clone(), false));
     let empty = (0..EMPTY + more).map(|_| (Column::default(), false));
     let lines: Vec<(Column, bool)> = first.into_iter().chain(customers).chain(empty).take(MOST).collect();
     html! {
@@ -305,7 +320,11 @@ fn lines(own: &[Column], schema: &Schema, more: usize) -> Markup {
 
 fn line(number: usize, column: &Column, is_own: bool, own: &[Column]) -> Markup {
     let named = |field: &str| format!("{field}-{number}");
-    let which = if column.name.is_empty() { format!("of line {}", number + 1) } else { format!("of {}", column.name) };
+    let which = if column.name.is_empty() {
+        format!("of line {}", number + 1)
+    } else {
+        format!("of {}", column.name)
+    };
     let must = own.iter().any(|one| one.name == column.name && one.required);
     html! {
         tr {

@@ -69,7 +69,11 @@ pub(crate) async fn form(State(app): State<App>, session: Session, place: Place)
 }
 
 /// `POST …/setup/connect`
-pub(crate) async fn save(State(app): State<App>, place: Place, posted: Posted) -> Result<Response, PageError> {
+pub(crate) async fn save(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Response, PageError> {
     let Posted { session, fields } = posted;
     let mut registry = session.registry(&app)?;
     let stored = get(&mut registry, &place).await?;

@@ -119,7 +119,8 @@ pub(crate) async fn create(
     match session.registry(&app)?.create_source(request).await {
         Ok(made) => {
             let name = made.into_inner().source.map(|source| source.name).unwrap_or_default();
-            let place = Place::of(&name).ok_or_else(|| PageError::Failed("the registry gave no source".into()))?;
+            let place =
+                Place::of(&name).ok_or_else(|| PageError::Failed("the registry gave no source".into()))?;
             Ok(Redirect::to(&place.href("/setup/columns")).into_response())
         }
         Err(status) => {
@@ -137,7 +138,11 @@ pub(crate) async fn create(
 }
 
 /// `GET …/setup/define`: the draft's name, once more.
-pub(crate) async fn edit(State(app): State<App>, session: Session, place: Place) -> Result<Response, PageError> {
+pub(crate) async fn edit(
+    State(app): State<App>,
+    session: Session,
+    place: Place,
+) -> Result<Response, PageError> {
     let source = get(&mut session.registry(&app)?, &place).await?;
     if source.state() != SourceState::Draft {
         return Ok(Redirect::to(&place.href("/settings")).into_response());
@@ -171,7 +176,11 @@ fn edit_page(
 }
 
 /// `POST …/setup/define`
-pub(crate) async fn save(State(app): State<App>, place: Place, posted: Posted) -> Result<Response, PageError> {
+pub(crate) async fn save(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Response, PageError> {
     let Posted { session, fields } = posted;
     let mut registry = session.registry(&app)?;
     let name = fields.get("display_name").to_owned();

@@ -84,7 +84,11 @@ fn page(session: &Session, place: &Place, source: &Source, step: Step, title: &s
 }
 
 /// `GET …/setup`: the step that a draft is at.
-pub(crate) async fn resume(State(app): State<App>, session: Session, place: Place) -> Result<Redirect, PageError> {
+pub(crate) async fn resume(
+    State(app): State<App>,
+    session: Session,
+    place: Place,
+) -> Result<Redirect, PageError> {
     let source = get(&mut session.registry(&app)?, &place).await?;
     let rest = if source.state() != SourceState::Draft {
         ""

@@ -1,8 +1,8 @@
 //! Step 5: the connection test, whose steps appear as they end, and the way to live.
 
 use api::registry::{
-    ActivateSourceRequest, Source, SourceState, TestResult, TestSourceRequest, TestStep, TestStepKind, TestStepStatus,
-    test_source_response::Event,
+    ActivateSourceRequest, Source, SourceState, TestResult, TestSourceRequest, TestStep, TestStepKind,
+    TestStepStatus, test_source_response::Event,
 };
 use axum::body::Body;
 use axum::extract::State;
@@ -180,7 +180,11 @@ fn again(session: &Session, place: &Place) -> Markup {
 }
 
 /// `POST …/setup/activate`
-pub(crate) async fn activate(State(app): State<App>, place: Place, posted: Posted) -> Result<Response, PageError> {
+pub(crate) async fn activate(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Response, PageError> {
     let session = posted.session;
     let mut registry = session.registry(&app)?;
     match registry.activate_source(ActivateSourceRequest { name: place.name() }).await {

@@ -104,9 +104,11 @@ fn detail(json: &str) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(json) else { return json.to_owned() };
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            parts.iter().map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned)).collect::<Vec<_>>().join(", ")
-        }
+        Value::Array(parts) => parts
+            .iter()
+            .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
+            .collect::<Vec<_>>()
+            .join(", "),
         other => other.to_string(),
     };
     fields

@@ -10,7 +10,9 @@ use super::files::quoted;
 use super::live::table;
 use super::{get, page};
 use crate::error::{PageError, Refusal};
-use crate::html::{Crumb, Form, Notice, Page, alert, bytes, count, day_status, empty, local_time, pager, refusal};
+use crate::html::{
+    Crumb, Form, Notice, Page, alert, bytes, count, day_status, empty, local_time, pager, refusal,
+};
 use crate::page::place::Place;
 use crate::post::Posted;
 use crate::session::{App, Session};
@@ -59,7 +61,8 @@ pub(crate) async fn reprocess(
     };
     let refused = match posted.session.registry(&app)?.reprocess_files(request).await {
         Ok(answer) if answer.get_ref().opened == 0 => {
-            let reason = "There was no file to read again: each is still to be read, or none has come.".to_owned();
+            let reason =
+                "There was no file to read again: each is still to be read, or none has come.".to_owned();
             Refusal { reason, fields: Vec::new() }
         }
         Ok(_) => {
@@ -82,8 +85,11 @@ async fn body(
     let parsed: jiff::civil::Date = date.parse().map_err(|_| PageError::NotFound)?;
     let mut registry = session.registry(app)?;
     let source = get(&mut registry, place).await?;
-    let days =
-        ListDaysRequest { parent: place.name(), start_date: parsed.to_string(), end_date: parsed.to_string() };
+    let days = ListDaysRequest {
+        parent: place.name(),
+        start_date: parsed.to_string(),
+        end_date: parsed.to_string(),
+    };
     let day = registry.list_days(days).await?.into_inner().days.into_iter().next().unwrap_or_default();
     let files = ListFilesRequest {
         parent: place.name(),

@@ -13,7 +13,8 @@ use super::live::{is_at_rest, table};
 use super::{get, page, problem};
 use crate::error::{PageError, Refusal, sentence};
 use crate::html::{
-    Crumb, Form, Notice, Page, alert, bytes, cell, count, file_state_badge, local_time, refusal, scroll, share, value,
+    Crumb, Form, Notice, Page, alert, bytes, cell, count, file_state_badge, local_time, refusal, scroll,
+    share, value,
 };
 use crate::page::place::{Place, encoded};
 use crate::post::Posted;
@@ -43,7 +44,11 @@ pub(crate) async fn show(
 }
 
 /// `POST …/file`: reads it again.
-pub(crate) async fn reprocess(State(app): State<App>, place: Place, posted: Posted) -> Result<Response, PageError> {
+pub(crate) async fn reprocess(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Response, PageError> {
     let Posted { session, fields } = posted;
     let key = fields.get("key").to_owned();
     let request = ReprocessFileRequest { parent: place.name(), object_key: key.clone() };
@@ -89,7 +94,7 @@ async fn body(
         .crumbs([Crumb::new("Files", place.href("/files"))])
         .notice(Notice::named(&wanted.done))
         .body(html! {
-            h2 .key { (cell(&file.object_key)) }
+            h2 .key { (value(&file.object_key)) }
             (refusal(refused.as_ref()))
             (facts(&file))
             @if let Some(why) = &file.stuck { (alert("bad", html! { p { strong { "This file is stuck." } } (problem(why)) })) }
@@ -159,34 +164,37 @@ fn rejections(file: &File, errors: &[RowError]) -> Markup {
 
 /// Refused rows, a line each.
 pub(crate) fn row_errors(errors: &[RowError]) -> Markup {
-    scroll("Rejected rows", html! {
-        table .errors {
-            thead {
-                tr {
-                    th scope="col" .number { "Row" } th scope="col" { "Column" } th scope="col" { "What is wrong" }
-                    th scope="col" { "As it stands in the file" }
-                }
-            }
-            tbody {
-                @for error in errors {
+    scroll(
+        "Rejected rows",
+        html! {
+            table .errors {
+                thead {
                     tr {
-                        td .number {
-                            @match error.row_number {
-                                Some(row) => (count(row)),
-                                None => { "byte " (count(error.position)) }
+                        th scope="col" .number { "Row" } th scope="col" { "Column" } th scope="col" { "What is wrong" }
+                        th scope="col" { "As it stands in the file" }
+                    }
+                }
+                tbody {
+                    @for error in errors {
+                        tr {
+                            td .number {
+                                @match error.row_number {
+                                    Some(row) => (count(row)),
+                                    None => { "byte " (count(error.position)) }
+                                }
                             }
+                            td { @if error.column.is_empty() { span .muted { "whole row" } } @else { (cell(&error.column)) } }
+                            td {
+                                (cell(&sentence(&error.reason))) " " code .code { (error.code) }
+                                @if !error.advice.is_empty() { div .sub { (cell(&sentence(&error.advice))) } }
+                            }
+                            td .raw { @if error.raw.is_empty() { span .muted { "not kept" } } @else { (cell(error.raw.trim_end())) } }
                         }
-                        td { @if error.column.is_empty() { span .muted { "whole row" } } @else { (cell(&error.column)) } }
-                        td {
-                            (cell(&sentence(&error.reason))) " " code .code { (error.code) }
-                            @if !error.advice.is_empty() { p .sub { (cell(&sentence(&error.advice))) } }
-                        }
-                        td .raw { @if error.raw.is_empty() { span .muted { "not kept" } } @else { (cell(error.raw.trim_end())) } }
                     }
                 }
             }
-        }
-    })
+        },
+    )
 }
 
 /// What is odd and rejects nothing.

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::error::PageError;
-use crate::html::{bytes, cell, count, empty, file_state_badge, is_running, local_time, scroll};
+use crate::html::{brief, bytes, cell, count, empty, file_state_badge, is_running, local_time, scroll};
 use crate::page::place::{Place, encoded};
 use crate::session::{App, Session};
 
@@ -95,7 +95,9 @@ fn stream(
                         }
                         pause
                     }
-                    Err(status) if matches!(status.code(), tonic::Code::NotFound | tonic::Code::Unauthenticated) => {
+                    Err(status)
+                        if matches!(status.code(), tonic::Code::NotFound | tonic::Code::Unauthenticated) =>
+                    {
                         return;
                     }
                     Err(_) => FAILED,
@@ -143,7 +145,11 @@ fn summary(backlog: &GetBacklogResponse) -> String {
     if backlog.files == 0 {
         return "Every file that was found has been read.".to_owned();
     }
-    let files = if backlog.files == 1 { "1 file is".to_owned() } else { format!("{} files are", count(backlog.files)) };
+    let files = if backlog.files == 1 {
+        "1 file is".to_owned()
+    } else {
+        format!("{} files are", count(backlog.files))
+    };
     let left = backlog.time_left.as_ref().map_or_else(String::new, |left| match left.seconds {
         ..60 => ", under a minute left".to_owned(),
         seconds @ 60..5_400 => format!(", about {} minutes left", seconds / 60),
@@ -158,7 +164,7 @@ fn progress(place: &Place, file: &File) -> Markup {
     let known = (is_plain && file.size > 0 && file.position > 0).then(|| file.position.min(file.size));
     let label = format!("Reading {}", file.object_key);
     html! {
-        a href=(file_href(place, file)) { (cell(&file.object_key)) }
+        a href=(file_href(place, file)) { (brief(&file.object_key)) }
         progress aria-label=(label) max=[known.map(|_| file.size)] value=[known] {}
         span .figures {
             @if let Some(position) = known { (position.saturating_mul(100) / file.size.max(1)) " %, " }
@@ -177,22 +183,25 @@ pub(crate) fn file_href(place: &Place, file: &File) -> String {
 
 /// Files, a line each.
 pub(crate) fn table(place: &Place, files: &[File], label: &str) -> Markup {
-    scroll(label, html! {
-        table .files {
-            thead {
-                tr {
-                    th scope="col" { "File" }
-                    th scope="col" { "Outcome" }
-                    th scope="col" { "Folder" }
-                    th scope="col" .number { "Rows" }
-                    th scope="col" .number { "Rejected" }
-                    th scope="col" .number { "Size" }
-                    th scope="col" { "Read" }
+    scroll(
+        label,
+        html! {
+            table .files {
+                thead {
+                    tr {
+                        th scope="col" { "File" }
+                        th scope="col" { "Outcome" }
+                        th scope="col" { "Folder" }
+                        th scope="col" .number { "Rows" }
+                        th scope="col" .number { "Rejected" }
+                        th scope="col" .number { "Size" }
+                        th scope="col" { "Read" }
+                    }
                 }
+                tbody { @for file in files { (row(place, file)) } }
             }
-            tbody { @for file in files { (row(place, file)) } }
-        }
-    })
+        },
+    )
 }
 
 fn row(place: &Place, file: &File) -> Markup {
@@ -204,7 +213,7 @@ fn row(place: &Place, file: &File) -> Markup {
             }
             td {
                 (file_state_badge(file.state()))
-                @if let Some(error) = file.stuck.as_ref().or(file.error.as_ref()) { p .sub { (cell(&error.reason)) } }
+                @if let Some(error) = file.stuck.as_ref().or(file.error.as_ref()) { div .sub { (cell(&error.reason)) } }
             }
             td .nowrap { (file.date) }
             td .number { @if !is_running(file.state()) || file.rows > 0 { (count(file.rows)) } }
@@ -219,7 +228,7 @@ fn row(place: &Place, file: &File) -> Markup {
 fn name(file: &File) -> Markup {
     let folder = format!("{}/", file.date);
     let name = file.object_key.split_once(folder.as_str()).map_or(file.object_key.as_str(), |(_, name)| name);
-    cell(name)
+    brief(name)
 }
 
 /// True where a file can be read again.

@@ -201,10 +201,20 @@ fn facts(source: &Source) -> Markup {
 }
 
 fn or_never(time: Option<&prost_types::Timestamp>) -> Markup {
-    if at(time).is_some() { local_time(time) } else { html! { "not yet" } }
+    if at(time).is_some() {
+        local_time(time)
+    } else {
+        html! { "not yet" }
+    }
 }
 
 fn found_words(found: &Discovery) -> String {
-    let plural = |number: u64, one: &str, more: &str| format!("{} {}", count(number), if number == 1 { one } else { more });
-    format!("{}, {}", plural(found.folders, "dated folder", "dated folders"), plural(found.objects, "object", "objects"))
+    let plural = |number: u64, one: &str, more: &str| {
+        format!("{} {}", count(number), if number == 1 { one } else { more })
+    };
+    format!(
+        "{}, {}",
+        plural(found.folders, "dated folder", "dated folders"),
+        plural(found.objects, "object", "objects")
+    )
 }

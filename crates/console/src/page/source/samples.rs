@@ -94,7 +94,9 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts.iter().map(text).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => match fields.iter().next() {
-            Some((name, inner)) if fields.len() == 1 && (name.ends_with("_value") || name == "values") => text(inner),
+            Some((name, inner)) if fields.len() == 1 && (name.ends_with("_value") || name == "values") => {
+                text(inner)
+            }
             _ => value.to_string(),
         },
         other => other.to_string(),
@@ -111,7 +113,8 @@ mod tests {
             "properties": {"tags": {"string_list_value": {"values": ["a", "b"]}}, "price": {"number_value": 9.5},
                            "name": {"string_value": "<b>"}}}"#;
         let columns = columns(json);
-        let shown: Vec<(&str, &str)> = columns.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let shown: Vec<(&str, &str)> =
+            columns.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         assert!(shown.contains(&("user_id", "u1")) && shown.contains(&("name", "<b>")));
         assert!(shown.contains(&("tags", "a, b")) && shown.contains(&("price", "9.5")));
         assert!(!shown.iter().any(|(name, _)| *name == "envelope"));

@@ -50,35 +50,40 @@ fn additional(schema: &Schema) -> &'static str {
     match schema.additional_columns() {
         AdditionalColumns::Ignore => "Columns that are not named here are left out.",
         AdditionalColumns::Reject => "Rows with columns that are not named here are rejected.",
-        AdditionalColumns::Keep | AdditionalColumns::Unspecified => "Columns that are not named here are kept as they are.",
+        AdditionalColumns::Keep | AdditionalColumns::Unspecified => {
+            "Columns that are not named here are kept as they are."
+        }
     }
 }
 
 /// Columns as people read them.
 pub(crate) fn columns(label: &str, columns: &[Column]) -> Markup {
-    scroll(label, html! {
-        table .columns {
-            thead {
-                tr {
-                    th scope="col" { "Column" } th scope="col" { "Type" } th scope="col" { "Required" }
-                    th scope="col" { "In the file" } th scope="col" { "What it is" }
-                }
-            }
-            tbody {
-                @for column in columns {
+    scroll(
+        label,
+        html! {
+            table .columns {
+                thead {
                     tr {
-                        th scope="row" { (value(&column.name)) @if column.sensitive { " " span .badge.quiet { "Sensitive" } } }
-                        td {
-                            (constant(column.r#type().as_str_name(), "COLUMN_TYPE_"))
-                            @if !column.format.is_empty() { p .sub { "as " (value(&column.format)) } }
-                            @if !column.time_zone.is_empty() { p .sub { "in " (value(&column.time_zone)) } }
+                        th scope="col" { "Column" } th scope="col" { "Type" } th scope="col" { "Required" }
+                        th scope="col" { "In the file" } th scope="col" { "What it is" }
+                    }
+                }
+                tbody {
+                    @for column in columns {
+                        tr {
+                            th scope="row" { (value(&column.name)) @if column.sensitive { " " span .badge.quiet { "Sensitive" } } }
+                            td {
+                                (constant(column.r#type().as_str_name(), "COLUMN_TYPE_"))
+                                @if !column.format.is_empty() { p .sub { "as " (value(&column.format)) } }
+                                @if !column.time_zone.is_empty() { p .sub { "in " (value(&column.time_zone)) } }
+                            }
+                            td { @if column.required { "Yes" } @else { "No" } }
+                            td { @if column.from.is_empty() { (value(&column.name)) } @else { (value(&column.from)) } }
+                            td { (column.description) }
                         }
-                        td { @if column.required { "Yes" } @else { "No" } }
-                        td { @if column.from.is_empty() { (value(&column.name)) } @else { (value(&column.from)) } }
-                        td { (column.description) }
                     }
                 }
             }
-        }
-    })
+        },
+    )
 }

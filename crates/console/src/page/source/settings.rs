@@ -42,7 +42,11 @@ pub(crate) async fn form(
 }
 
 /// `POST …/settings`
-pub(crate) async fn save(State(app): State<App>, place: Place, posted: Posted) -> Result<Response, PageError> {
+pub(crate) async fn save(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Response, PageError> {
     let Posted { session, fields } = posted;
     let mut registry = session.registry(&app)?;
     let stored = get(&mut registry, &place).await?;
@@ -59,7 +63,8 @@ pub(crate) async fn save(State(app): State<App>, place: Place, posted: Posted) -
         }
         Err(status) => {
             let refused = Refusal::of_form(status)?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, body(&session, &place, &wanted, Some(&refused))).into_response())
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, body(&session, &place, &wanted, Some(&refused)))
+                .into_response())
         }
     }
 }
@@ -116,7 +121,11 @@ fn body(session: &Session, place: &Place, source: &Source, refused: Option<&Refu
 
 /// How files are read.
 pub(crate) fn reading_fields(source: &Source, refused: Option<&Refusal>) -> Markup {
-    let percent = if source.max_rejected_percent > 0.0 { source.max_rejected_percent.to_string() } else { String::new() };
+    let percent = if source.max_rejected_percent > 0.0 {
+        source.max_rejected_percent.to_string()
+    } else {
+        String::new()
+    };
     let invalid = if source.invalid_rows() == InvalidRows::RejectFile { "file" } else { "row" };
     let overwrite = match source.overwrite_policy() {
         OverwritePolicy::IngestAgain => "again",

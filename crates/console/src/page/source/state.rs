@@ -1,8 +1,6 @@
 //! Pause, resume, delete, and bring back.
 
-use api::registry::{
-    DeleteSourceRequest, PauseSourceRequest, ResumeSourceRequest, UndeleteSourceRequest,
-};
+use api::registry::{DeleteSourceRequest, PauseSourceRequest, ResumeSourceRequest, UndeleteSourceRequest};
 use axum::extract::State;
 use axum::response::Redirect;
 use maud::html;
@@ -19,21 +17,33 @@ fn back(place: &Place, notice: Notice) -> Redirect {
 }
 
 /// `POST …/pause`
-pub(crate) async fn pause(State(app): State<App>, place: Place, posted: Posted) -> Result<Redirect, PageError> {
+pub(crate) async fn pause(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Redirect, PageError> {
     let request = PauseSourceRequest { name: place.name() };
     posted.session.registry(&app)?.pause_source(request).await?;
     Ok(back(&place, Notice::Paused))
 }
 
 /// `POST …/resume`
-pub(crate) async fn resume(State(app): State<App>, place: Place, posted: Posted) -> Result<Redirect, PageError> {
+pub(crate) async fn resume(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Redirect, PageError> {
     let request = ResumeSourceRequest { name: place.name() };
     posted.session.registry(&app)?.resume_source(request).await?;
     Ok(back(&place, Notice::Resumed))
 }
 
 /// `GET …/delete`: asks first.
-pub(crate) async fn confirm(State(app): State<App>, session: Session, place: Place) -> Result<Page, PageError> {
+pub(crate) async fn confirm(
+    State(app): State<App>,
+    session: Session,
+    place: Place,
+) -> Result<Page, PageError> {
     let source = get(&mut session.registry(&app)?, &place).await?;
     let (action, keep) = (place.href("/delete"), place.href(""));
     Ok(page(&session, &place, &source, "", "Delete").body(html! {
@@ -51,14 +61,22 @@ pub(crate) async fn confirm(State(app): State<App>, session: Session, place: Pla
 }
 
 /// `POST …/delete`
-pub(crate) async fn delete(State(app): State<App>, place: Place, posted: Posted) -> Result<Redirect, PageError> {
+pub(crate) async fn delete(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Redirect, PageError> {
     let request = DeleteSourceRequest { name: place.name(), etag: posted.fields.get("etag").to_owned() };
     posted.session.registry(&app)?.delete_source(request).await?;
     Ok(Redirect::to(&format!("{}?done={}", place.account_href("/sources"), Notice::Deleted.name())))
 }
 
 /// `POST …/undelete`
-pub(crate) async fn undelete(State(app): State<App>, place: Place, posted: Posted) -> Result<Redirect, PageError> {
+pub(crate) async fn undelete(
+    State(app): State<App>,
+    place: Place,
+    posted: Posted,
+) -> Result<Redirect, PageError> {
     let request = UndeleteSourceRequest { name: place.name() };
     posted.session.registry(&app)?.undelete_source(request).await?;
     Ok(back(&place, Notice::Undeleted))
