@@ -169,12 +169,13 @@ fn propose(upload: &Upload<'_>, dataset: Dataset) -> Result<ProposeSourceSchemaR
     let file = File::open(upload.path).map_err(|error| error.to_string())?;
     let mut rows = Rows::open(Box::new(file), upload.name, Limits::default())
         .map_err(|error| format!("the file cannot be read: {error}"))?;
-    while rows.place().row < PROPOSAL_ROWS {
+    loop {
+        let seen = rows.place().row;
         match rows.next() {
-            Ok(Some(item)) => proposer.look(&item),
-            Ok(None) => break,
+            Ok(Some(item)) if seen < PROPOSAL_ROWS => proposer.look(&item),
+            Ok(_) => break,
             // What came before counts, where something did.
-            Err(error) if rows.place().row == 0 => return Err(format!("the file cannot be read: {error}")),
+            Err(error) if seen == 0 => return Err(format!("the file cannot be read: {error}")),
             Err(_) => break,
         }
     }
