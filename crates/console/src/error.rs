@@ -136,11 +136,23 @@ pub(crate) fn in_words(status: &Status) -> String {
     }
 }
 
+/// Words that sentences of the registry's begin with. A name that one begins with stays as it is written.
+const OPENING: [&str; 16] = [
+    "a", "an", "at", "each", "enter", "every", "it", "its", "no", "nothing", "only", "set", "the", "there",
+    "this", "upload",
+];
+
 /// Words of the registry's as a sentence: they begin small and end without a stop.
 pub(crate) fn sentence(text: &str) -> String {
-    let mut chars = text.trim().chars();
-    let Some(first) = chars.next() else { return String::new() };
-    let mut sentence: String = first.to_uppercase().chain(chars).collect();
+    let text = text.trim();
+    let first = text.split(' ').next().unwrap_or_default();
+    let mut sentence = match text.chars().next() {
+        None => return String::new(),
+        Some(letter) if OPENING.contains(&first) => {
+            letter.to_uppercase().chain(text.chars().skip(1)).collect()
+        }
+        Some(_) => text.to_owned(),
+    };
     if !sentence.ends_with(['.', '!', '?', ':']) {
         sentence.push('.');
     }
@@ -227,6 +239,9 @@ mod tests {
     fn the_registrys_words_become_sentences() {
         assert_eq!(sentence("the role is not there; make it"), "The role is not there; make it.");
         assert_eq!(sentence(" Done. "), "Done.");
+        // Names are not words to be written large.
+        assert_eq!(sentence("arn:aws:iam::1:role/x was assumed"), "arn:aws:iam::1:role/x was assumed.");
+        assert_eq!(sentence("shop is in eu-central-1"), "shop is in eu-central-1.");
         assert_eq!(sentence(""), "");
     }
 
