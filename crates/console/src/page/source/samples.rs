@@ -29,6 +29,9 @@ pub(crate) async fn list(State(app): State<App>, session: Session, place: Place)
             names.push(name);
         }
     }
+    // As the schema has them; what it does not name comes behind.
+    let schema = source.schema.clone().unwrap_or_default().columns;
+    names.sort_by_key(|name| schema.iter().position(|column| column.name == *name).unwrap_or(usize::MAX));
     Ok(page(&session, &place, &source, "/samples", "Sample data").body(html! {
         h2 { "Sample data" }
         @if records.is_empty() {
