@@ -2,13 +2,16 @@
 //! is not ours.
 
 pub mod bench;
+pub mod browser;
 pub mod chaos;
 pub mod cloud;
 pub mod consumer;
+pub mod dev;
 pub mod files;
 pub mod process;
 pub mod republish;
 pub mod s3;
 pub mod system;
 pub mod verdict;
+pub mod webdriver;
 pub mod world;

@@ -11,7 +11,7 @@ use crate::{root, run};
 const BUF: &str = "@bufbuild/buf@1.75.0";
 
 /// A program, and the Debian package that holds it.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("c++", "g++"),
     ("java", "default-jdk-headless"),
     ("mvn", "maven"),
@@ -21,6 +21,8 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("perl", "perl"),
     ("make", "make"),
     ("setpriv", "util-linux"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
 ];
 
 /// Installs what is missing: as root by apt, otherwise it says what to install.

@@ -137,6 +137,16 @@ pub fn connect(address: &str, token: &str) -> Result<Channel, ConnectError> {
 
 /// The same with a CA or a client certificate of one's own.
 pub fn connect_with(address: &str, token: &str, tls: &ClientTls) -> Result<Channel, ConnectError> {
+    with_token(transport(address, tls)?, token)
+}
+
+/// The same connection with a token; clones of one transport share it, each with a token of its own.
+pub fn with_token(transport: tonic::transport::Channel, token: &str) -> Result<Channel, ConnectError> {
+    Ok(InterceptedService::new(transport, Bearer::new(token)?))
+}
+
+/// A connection without a token, made at the first call and again whenever it is lost.
+pub fn transport(address: &str, tls: &ClientTls) -> Result<tonic::transport::Channel, ConnectError> {
     let mut endpoint = Endpoint::from_shared(address.to_owned())
         .map_err(|source| ConnectError::Address { address: address.to_owned(), source })?
         .connect_timeout(Duration::from_secs(5))
@@ -148,7 +158,7 @@ pub fn connect_with(address: &str, token: &str, tls: &ClientTls) -> Result<Chann
     } else if !tls.is_default() {
         return Err(ConnectError::WithoutTls { address: address.to_owned() });
     }
-    Ok(InterceptedService::new(endpoint.connect_lazy(), Bearer::new(token)?))
+    Ok(endpoint.connect_lazy())
 }
 
 /// What lies at the bottom of an error: tonic's own words are "transport error".

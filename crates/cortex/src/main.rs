@@ -12,6 +12,7 @@ mod settings;
 mod tail;
 mod tls;
 mod validate;
+mod web;
 
 use std::process::ExitCode;
 
@@ -93,6 +94,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Registry(args) => role::registry(load(&args)?, shutdown_signal()?).await,
         Command::Scanner(args) => role::scanner(load(&args)?, shutdown_signal()?).await,
         Command::Parser(args) => role::parser(load(&args)?, shutdown_signal()?).await,
+        Command::Console(args) => role::console(load(&args)?, shutdown_signal()?).await,
         Command::Config(args) => {
             print(&load(&args)?.shown()?);
             Ok(())

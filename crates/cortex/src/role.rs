@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use api::client::{Channel, Worker, connect_with};
+use api::client::{Channel, Worker, connect_with, transport};
 use futures::FutureExt;
 use queue::kafka::{KafkaConfig, KafkaQueue};
 use queue::{Queue, TopicSpec};
@@ -18,7 +18,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::settings::{Settings, SettingsError};
-use crate::tls;
+use crate::{tls, web};
 
 /// Between two looks whether a role can work.
 const READINESS_EVERY: Duration = Duration::from_secs(1);
@@ -26,6 +26,10 @@ const READINESS_EVERY: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(3);
 /// What workers need of the registry, by its name in gRPC health.
 const WORKER_SERVICE: &str = "cortex.worker.v1.WorkerService";
+/// And what the console needs.
+const CONSOLE_SERVICE: &str = "cortex.registry.v1.RegistryService";
+/// What is lacking where it does not.
+const NO_REGISTRY: &str = "the registry does not serve";
 
 /// `cortex registry`
 pub(crate) async fn registry(settings: Settings, shutdown: CancellationToken) -> Result<()> {
@@ -69,6 +73,24 @@ pub(crate) async fn parser(settings: Settings, shutdown: CancellationToken) -> R
     let watching = watch(health, "parser", worker_lacks(&settings, queue.clone())?);
     tokio::select! {
         ran = parser::run(parser_config(&settings), worker, queue, shutdown) => Ok(ran?),
+        never = watching => match never {},
+    }
+}
+
+/// `cortex console`
+pub(crate) async fn console(settings: Settings, shutdown: CancellationToken) -> Result<()> {
+    let (_telemetry, health) = observe(&settings, "cortex-console", &shutdown).await?;
+    let config = web::config(&settings)?;
+    let registry = transport(&config.registry_url, &config.registry_tls)?;
+    let server = console::Server::bind(config).await?;
+    tracing::info!(address = %server.local_addr(), "the console listens");
+    let registry = HealthClient::new(registry);
+    let watching = watch(health, "console", move || {
+        let mut registry = registry.clone();
+        async move { (!serves(&mut registry, CONSOLE_SERVICE).await).then_some(NO_REGISTRY) }
+    });
+    tokio::select! {
+        ran = server.run(shutdown) => Ok(ran?),
         never = watching => match never {},
     }
 }
@@ -129,13 +151,8 @@ fn worker_lacks(
     Ok(move || {
         let (queue, mut registry) = (queue.clone(), registry.clone());
         async move {
-            let request = HealthCheckRequest { service: WORKER_SERVICE.to_owned() };
-            let serving = match tokio::time::timeout(ANSWER, registry.check(request)).await {
-                Ok(Ok(answer)) => answer.into_inner().status() == ServingStatus::Serving,
-                _ => false,
-            };
-            if !serving {
-                return Some("the registry does not serve");
+            if !serves(&mut registry, WORKER_SERVICE).await {
+                return Some(NO_REGISTRY);
             }
             match tokio::task::spawn_blocking(move || queue.ready()).await {
                 Ok(true) => None,
@@ -144,6 +161,21 @@ fn worker_lacks(
         }
         .boxed()
     })
+}
+
+/// Whether the registry serves what is named.
+async fn serves<T>(registry: &mut HealthClient<T>, service: &str) -> bool
+where
+    T: tonic::client::GrpcService<tonic::body::Body>,
+    T::Error: Into<tonic::codegen::StdError>,
+    T::ResponseBody: tonic::codegen::Body<Data = tonic::codegen::Bytes> + Send + 'static,
+    <T::ResponseBody as tonic::codegen::Body>::Error: Into<tonic::codegen::StdError> + Send,
+{
+    let request = HealthCheckRequest { service: service.to_owned() };
+    match tokio::time::timeout(ANSWER, registry.check(request)).await {
+        Ok(Ok(answer)) => answer.into_inner().status() == ServingStatus::Serving,
+        _ => false,
+    }
 }
 
 /// Logs, traces and metrics, and their HTTP server where one is set.

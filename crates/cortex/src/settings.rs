@@ -110,6 +110,11 @@ const KEYS: &[(&str, Kind)] = &[
     ("registry_ca_file", Kind::Text),
     ("registry_client_cert_file", Kind::Text),
     ("registry_client_key_file", Kind::Text),
+    ("console_listen", Kind::Text),
+    ("console_url", Kind::Text),
+    ("console_key", Kind::Text),
+    ("console_key_file", Kind::Text),
+    ("console_max_upload_bytes", Kind::Number),
     ("admin_token", Kind::Text),
     ("admin_token_file", Kind::Text),
     ("worker_token", Kind::Text),
@@ -208,6 +213,18 @@ pub(crate) struct Settings {
     pub registry_client_cert_file: Option<PathBuf>,
     /// Its private key (PEM).
     pub registry_client_key_file: Option<PathBuf>,
+    /// Where the console listens.
+    #[serde(default = "default_console_listen")]
+    pub console_listen: SocketAddr,
+    /// The console's address for browsers, https://HOST; if absent it is for those on this machine, without TLS.
+    pub console_url: Option<String>,
+    /// 32 bytes in base64: seals the console's sessions. Drawn at random if absent: a restart signs everyone out.
+    pub console_key: Option<Secret>,
+    /// See `console_key`.
+    pub console_key_file: Option<PathBuf>,
+    /// Bytes of the largest file that the console checks.
+    #[serde(default = "default_max_upload")]
+    pub console_max_upload_bytes: u64,
     /// The admin token, or a file that holds it.
     pub admin_token: Option<Secret>,
     /// See `admin_token`.
@@ -366,6 +383,12 @@ fn default_replication() -> i32 {
 fn default_grpc_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7400))
 }
+fn default_console_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 7490))
+}
+fn default_max_upload() -> u64 {
+    console::MAX_UPLOAD_BYTES
+}
 fn default_max_request_bytes() -> usize {
     4 << 20
 }
@@ -522,6 +545,14 @@ impl Settings {
             return Ok(None);
         }
         secret("sealing_key", "32 bytes in base64", &self.sealing_key, &self.sealing_key_file).map(Some)
+    }
+
+    /// The key that seals the console's sessions, if one is set.
+    pub(crate) fn console_key(&self) -> Result<Option<Secret>, SettingsError> {
+        if self.console_key.is_none() && self.console_key_file.is_none() {
+            return Ok(None);
+        }
+        secret("console_key", "32 bytes in base64", &self.console_key, &self.console_key_file).map(Some)
     }
 
     /// The keys that sealed before, those of the setting and of the file.

@@ -82,6 +82,15 @@ impl Authenticator {
         }
     }
 
+    /// Whose token it is and what it may do, but workers'.
+    pub(crate) async fn caller<T>(&self, request: &Request<T>) -> Result<Caller, CallError> {
+        match self.principal(request).await? {
+            Principal::Admin => Ok(Caller::admin()),
+            Principal::Account { account, scope, token } => Ok(Caller::of(account, scope, &token)),
+            Principal::Worker => Err(CallError::Forbidden("this call is not for workers")),
+        }
+    }
+
     /// Only the operator.
     pub(crate) async fn admin<T>(&self, request: &Request<T>) -> Result<(), CallError> {
         match self.principal(request).await? {
@@ -131,19 +140,34 @@ impl Authenticator {
         request: &Request<T>,
         account: &AccountId,
     ) -> Result<(String, Scope), CallError> {
-        match self.principal(request).await? {
-            Principal::Admin => Ok(("admin".to_owned(), Scope::ReadWrite)),
-            Principal::Account { account: own, scope, token } if own == *account => {
-                let actor =
-                    if token.is_empty() { format!("account:{own}") } else { format!("token:{token}") };
-                Ok((actor, scope))
-            }
-            Principal::Account { .. } => {
-                let id = account.to_string();
-                Err(CallError::Store(StoreError::NotFound { kind: "account", id }))
-            }
-            Principal::Worker => Err(CallError::Forbidden("this call is not for workers")),
+        let caller = self.caller(request).await?;
+        if caller.account.as_ref().is_some_and(|own| own != account) {
+            let id = account.to_string();
+            return Err(CallError::Store(StoreError::NotFound { kind: "account", id }));
         }
+        Ok((caller.actor, caller.scope))
+    }
+}
+
+/// Who calls.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// The one account that the token is for; none for the operator's.
+    pub(crate) account: Option<AccountId>,
+    /// What the token may do.
+    pub(crate) scope: Scope,
+    /// As the audit log names it.
+    pub(crate) actor: String,
+}
+
+impl Caller {
+    fn admin() -> Self {
+        Self { account: None, scope: Scope::ReadWrite, actor: "admin".to_owned() }
+    }
+
+    fn of(account: AccountId, scope: Scope, token: &str) -> Self {
+        let actor = if token.is_empty() { format!("account:{account}") } else { format!("token:{token}") };
+        Self { account: Some(account), scope, actor }
     }
 }
 

@@ -41,12 +41,16 @@ pub(crate) fn token(token: store::AccountToken) -> AccountToken {
     AccountToken {
         name: format!("accounts/{}/tokens/{}", token.account, token.id),
         display_name: token.display_name,
-        scope: match token.scope {
-            store::Scope::ReadOnly => TokenScope::ReadOnly,
-            store::Scope::ReadWrite => TokenScope::ReadWrite,
-        } as i32,
+        scope: scope(token.scope) as i32,
         create_time: Some(timestamp(token.created)),
         expire_time: token.expires.map(timestamp),
+    }
+}
+
+pub(crate) fn scope(scope: store::Scope) -> TokenScope {
+    match scope {
+        store::Scope::ReadOnly => TokenScope::ReadOnly,
+        store::Scope::ReadWrite => TokenScope::ReadWrite,
     }
 }
 

@@ -10,13 +10,20 @@ use crate::error::{CallError, Violation};
 use crate::schema::{dataset_name, schema_from_api};
 use crate::store::{InvalidRows, OverwritePolicy, SchemaVersion, SourceSettings};
 
-/// Checks what the client sent.
-pub(crate) fn source(config: &Config, source: &Source, has_keys: bool) -> Result<SourceSettings, CallError> {
+/// Checks what the client sent. A draft may lack its bucket and its role.
+pub(crate) fn source(
+    config: &Config,
+    source: &Source,
+    has_keys: bool,
+    is_draft: bool,
+) -> Result<SourceSettings, CallError> {
     let mut broken = Vec::new();
     let path = source.path.trim_matches('/').to_owned();
-    check_bucket("source.bucket", &source.bucket, &mut broken);
+    if !(is_draft && source.bucket.is_empty()) {
+        check_bucket("source.bucket", &source.bucket, &mut broken);
+    }
     check_path("source.path", &path, &mut broken);
-    check_access(config, source, has_keys, &mut broken);
+    check_access(config, source, has_keys, is_draft, &mut broken);
     check_event_queue(config, source, &mut broken);
     if source.display_name.trim().is_empty() || source.display_name.chars().count() > 200 {
         broken.push(Violation::new("source.display_name", "1 to 200 characters"));
@@ -139,7 +146,13 @@ fn check_event_queue(config: &Config, source: &Source, broken: &mut Vec<Violatio
 }
 
 /// Either a role, or static keys at an endpoint that the operator allows.
-fn check_access(config: &Config, source: &Source, has_keys: bool, broken: &mut Vec<Violation>) {
+fn check_access(
+    config: &Config,
+    source: &Source,
+    has_keys: bool,
+    is_draft: bool,
+    broken: &mut Vec<Violation>,
+) {
     let endpoint = source.endpoint_url.trim_end_matches('/');
     let allowed = config.allowed_endpoints.iter().any(|one| one.trim_end_matches('/') == endpoint);
     if !endpoint.is_empty() && !allowed {
@@ -155,7 +168,8 @@ fn check_access(config: &Config, source: &Source, has_keys: bool, broken: &mut V
             "the operator has set no sealing_key, so keys cannot be kept",
         ));
     }
-    if !has_keys && !is_role_arn(&source.role_arn) {
+    let is_to_come = is_draft && source.role_arn.is_empty();
+    if !has_keys && !is_to_come && !is_role_arn(&source.role_arn) {
         let rule = format!(
             "{:?} must be arn:aws:iam::ACCOUNT:role/NAME, with 12 digits for ACCOUNT",
             source.role_arn

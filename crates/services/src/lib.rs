@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod axe;
 mod background;
 mod cache;
 mod go;
@@ -15,6 +16,7 @@ mod server;
 pub mod shared;
 mod tcp_proxy;
 
+pub use axe::axe_core;
 pub use go::go_program;
 pub use kafka::{Kafka, KafkaCluster, kafka_tool};
 pub use listing::GeneratedS3;

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Scanner(RoleArgs),
     /// Run a parser: reads files into typed records.
     Parser(RoleArgs),
+    /// Run the web console: a client of the registry's, in a browser.
+    Console(RoleArgs),
     /// Print the effective settings, secrets masked.
     Config(RoleArgs),
     /// Print the records of a topic as JSON lines.
@@ -114,6 +116,9 @@ pub(crate) struct RoleArgs {
     /// Where health and metrics are served.
     #[arg(long, value_name = "ADDR")]
     pub http_listen: Option<String>,
+    /// Where the console listens.
+    #[arg(long, value_name = "ADDR")]
+    pub console_listen: Option<String>,
     /// File that holds the admin token.
     #[arg(long, value_name = "FILE")]
     pub admin_token_file: Option<String>,
@@ -137,6 +142,7 @@ impl RoleArgs {
             ("registry_url", &self.registry_url),
             ("grpc_listen", &self.grpc_listen),
             ("http_listen", &self.http_listen),
+            ("console_listen", &self.console_listen),
             ("admin_token_file", &self.admin_token_file),
             ("worker_token_file", &self.worker_token_file),
             ("worker_id", &self.worker_id),
@@ -173,6 +179,9 @@ pub(crate) struct DevArgs {
     /// Where health and metrics are served.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub http_listen: SocketAddr,
+    /// Where the console listens.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub console_listen: SocketAddr,
     /// Where the sandbox's S3 and STS listen.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub s3_listen: SocketAddr,

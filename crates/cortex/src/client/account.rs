@@ -183,7 +183,8 @@ async fn audit(mut session: Session, account: String, max: usize) -> Result<()> 
     let mut page_token = String::new();
     while entries.len() < max {
         let page_size = i32::try_from((max - entries.len()).min(1_000)).unwrap_or(1_000);
-        let request = ListAuditEntriesRequest { parent: account.clone(), page_size, page_token };
+        let request =
+            ListAuditEntriesRequest { parent: account.clone(), page_size, page_token, ..Default::default() };
         let page = session.registry.list_audit_entries(request).await.map_err(refused)?.into_inner();
         entries.extend(page.audit_entries);
         page_token = page.next_page_token;

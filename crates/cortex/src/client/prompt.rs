@@ -21,7 +21,7 @@ impl Prompt {
     /// A title of a step.
     pub(crate) fn step(&self, number: usize, title: &str) {
         let title = format!("Step {number} of 5: {title}");
-        let style = console::Style::new().for_stderr().bold();
+        let style = terminal::Style::new().for_stderr().bold();
         self.tell(&format!("\n{}", style.apply_to(title)));
     }
 

@@ -1,6 +1,6 @@
 //! Tables and lists for people. Colours and widths are those of the terminal; what goes elsewhere is plain and whole.
 
-use console::{Alignment, Style, Term, measure_text_width, pad_str, truncate_str};
+use terminal::{Alignment, Style, Term, measure_text_width, pad_str, truncate_str};
 
 use crate::print;
 use crate::validate::report::printable;
@@ -59,7 +59,7 @@ impl Table {
         }
         let terminal = Term::stdout();
         let width = terminal.is_term().then(|| terminal.size().1.into());
-        print(&self.render(width, console::colors_enabled()));
+        print(&self.render(width, terminal::colors_enabled()));
     }
 
     /// As text, within a width where one is given.
@@ -126,7 +126,7 @@ pub(crate) fn print_fields<'a>(fields: impl IntoIterator<Item = (&'a str, String
     let fields: Vec<_> = fields.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     let width = fields.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
     for (label, value) in fields {
-        let coloured = if matches!(label, "state" | "status") && console::colors_enabled() {
+        let coloured = if matches!(label, "state" | "status") && terminal::colors_enabled() {
             colour(&value).apply_to(&value).to_string()
         } else {
             printable(&value).to_string()
@@ -137,7 +137,7 @@ pub(crate) fn print_fields<'a>(fields: impl IntoIterator<Item = (&'a str, String
 
 /// A word in the colour of what it means, on a terminal.
 pub(crate) fn coloured(word: &str) -> String {
-    if console::colors_enabled() { colour(word).apply_to(word).to_string() } else { word.to_owned() }
+    if terminal::colors_enabled() { colour(word).apply_to(word).to_string() } else { word.to_owned() }
 }
 
 fn colour(word: &str) -> Style {

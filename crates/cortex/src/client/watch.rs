@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use api::registry::{File, GetBacklogRequest, GetBacklogResponse, Source};
-use console::Term;
 use serde_json::{Value, json};
+use terminal::Term;
 
 use super::error::{ClientError, refused};
 use super::session::Session;

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use api::client::Registry;
+use api::client::{Registry, connect};
 use api::registry::{
-    Account, ActivateSourceRequest, CreateAccountRequest, CreateSourceRequest, Dataset, GetAccountRequest,
-    Source, SourceState,
+    Account, ActivateSourceRequest, CreateAccountRequest, CreateAccountTokenRequest, CreateSourceRequest,
+    Dataset, GetAccountRequest, GetCallerRequest, Source, SourceState,
 };
 use dataset::DatasetKind;
 use flate2::Compression;
@@ -17,6 +17,7 @@ use sandbox::{Grant, Principal, Role, Roles, Trust};
 use tonic::Code;
 use zip::write::SimpleFileOptions;
 
+use super::folder::write_secret;
 use crate::client::refused;
 
 /// The demo account's id.
@@ -50,6 +51,23 @@ pub(super) async fn account(registry: &mut Registry) -> Result<(Account, bool)> 
         }
         Err(status) => Err(refused(status)),
     }
+}
+
+/// A token of the demo account's, kept in a file for its owner alone; made anew where the file's is not known any more.
+pub(super) async fn token(registry: &mut Registry, url: &str, account: &str, file: &Path) -> Result<()> {
+    if let Ok(kept) = std::fs::read_to_string(file)
+        && let Ok(channel) = connect(url, &kept)
+        && Registry::new(channel).get_caller(GetCallerRequest {}).await.is_ok()
+    {
+        return Ok(());
+    }
+    let request = CreateAccountTokenRequest {
+        name: account.to_owned(),
+        display_name: "cortex dev".to_owned(),
+        ..Default::default()
+    };
+    let made = registry.create_account_token(request).await.map_err(refused)?.into_inner();
+    write_secret(file, &made.token)
 }
 
 /// The roles that the demo account's External ID opens, one a source, each for its folder alone.

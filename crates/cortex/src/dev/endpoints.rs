@@ -12,6 +12,9 @@ pub(crate) struct Endpoints {
     pub registry: String,
     /// Health and metrics, `http://HOST:PORT`.
     pub http: String,
+    /// The console, `http://HOST:PORT`.
+    #[serde(default)]
+    pub console: String,
     /// The sandbox's S3 and STS, `http://HOST:PORT`.
     pub s3: String,
     /// Kafka's bootstrap servers; absent with the embedded queue.

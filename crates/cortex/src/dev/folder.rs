@@ -48,17 +48,21 @@ impl DataDir {
             Ok(text) => Ok(text.trim().to_owned()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-                let mut file = OpenOptions::new()
-                    .create_new(true)
-                    .write(true)
-                    .mode(0o600)
-                    .open(&path)
-                    .with_context(|| path.display().to_string())?;
-                file.write_all(secret.as_bytes())?;
-                file.sync_all()?;
+                write_secret(&path, &secret)?;
                 Ok(secret)
             }
             Err(error) => Err(error).with_context(|| path.display().to_string()),
         }
     }
+}
+
+/// Writes a secret where only the owner may read it; over one that stands there.
+pub(super) fn write_secret(path: &Path, secret: &str) -> Result<()> {
+    let write = || {
+        let options = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).clone();
+        let mut file = options.open(path)?;
+        file.write_all(secret.as_bytes())?;
+        file.sync_all()
+    };
+    write().with_context(|| path.display().to_string())
 }

@@ -27,13 +27,15 @@ pub(crate) use endpoints::Endpoints;
 
 use crate::args::DevArgs;
 use crate::client::file_json;
-use crate::print;
 use crate::role::{ensure_topics, kafka_queue};
+use crate::{print, web};
 use folder::DataDir;
 use watch::{Look, Watch};
 
 /// The platform's AWS account in the sandbox: the seed's.
 const PLATFORM_ACCOUNT: &str = "357420518195";
+/// The file in the data folder that holds the demo account's token, for the console.
+const CONSOLE_TOKEN: &str = "demo.token";
 /// Partitions of the topics; few, since each costs a thread.
 const PARTITIONS: i32 = 4;
 /// A scan that began this long after the last sample was put has seen it, whatever the file system's clock.
@@ -81,8 +83,10 @@ pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()
     let registry_url = format!("http://{}", server.local_addr());
     let registry_part = Part::start("registry", |stop| async move { Ok(server.run(stop).await?) });
 
+    let console = console::Server::bind(console_config(&args, &registry_url)).await?;
     let endpoints = Endpoints {
         registry: registry_url.clone(),
+        console: format!("http://{}", console.local_addr()),
         http: format!("http://{}", http.address),
         s3: s3_url,
         kafka: args.kafka.clone(),
@@ -95,6 +99,7 @@ pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()
 
     let mut registry = Registry::new(connect(&registry_url, &admin_token)?);
     let account = set_up_demo(&args, &dir, &mut registry, &roles, &platform).await?;
+    demo::token(&mut registry, &registry_url, &account, &dir.join(CONSOLE_TOKEN)).await?;
     let settled = SystemTime::now() + SETTLING;
 
     let worker = Worker::new(connect(&registry_url, &worker_token)?);
@@ -110,10 +115,11 @@ pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()
         config.continue_trace = telemetry::continue_from;
         Ok(parser::run(config, worker, parser_queue, stop).await?)
     });
+    let console_part = Part::start("console", |stop| async move { Ok(console.run(stop).await?) });
     endpoints.write(dir.root())?;
     health.set_ready("dev");
 
-    let mut parts = vec![scanner_part, parser_part, registry_part, sandbox_part];
+    let mut parts = vec![console_part, scanner_part, parser_part, registry_part, sandbox_part];
     greet(&args, &endpoints);
     let watched = watch(&args, &mut registry, account, settled, &parts, &shutdown).await;
     let watched = finish(&args, watched, &queue).await;
@@ -123,6 +129,23 @@ pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()
     http_stop.cancel();
     telemetry.shutdown();
     watched
+}
+
+/// The console, for browsers on this machine.
+fn console_config(args: &DevArgs, registry_url: &str) -> console::Config {
+    console::Config {
+        listen: args.console_listen,
+        url: None,
+        registry_url: registry_url.to_owned(),
+        registry_tls: api::client::ClientTls::default(),
+        session_key: console::SessionKey::random(),
+        max_upload_bytes: console::MAX_UPLOAD_BYTES,
+        tools: web::TOOLS,
+        sign_in_hint: Some(format!(
+            "The demo account's token is in the file {}.",
+            args.data_dir.join(CONSOLE_TOKEN).display()
+        )),
+    }
 }
 
 /// One part of the system: a role on a task of its own.
@@ -313,10 +336,12 @@ fn greet(args: &DevArgs, endpoints: &Endpoints) {
     print(&format!(
         "Cortex for development (not for production): all roles in this process, data in {dir}\n\
          registry {}   health and metrics {}   S3 and STS {}\n\
+         console {}   sign in with the token that {dir}/{CONSOLE_TOKEN} holds\n\
          Drop files into {dir}/s3/{}/events/YYYY-MM-DD/\n",
         endpoints.registry,
         endpoints.http,
         endpoints.s3,
+        endpoints.console,
         demo::BUCKET,
     ));
 }

@@ -2,10 +2,10 @@
 
 use api::registry::{
     AuditEntry, CreateAccountRequest, CreateAccountResponse, CreateAccountTokenRequest,
-    CreateAccountTokenResponse, GetAccountRequest, GetAccountResponse, ListAccountTokensRequest,
-    ListAccountTokensResponse, ListAccountsRequest, ListAccountsResponse, ListAuditEntriesRequest,
-    ListAuditEntriesResponse, RevokeAccountTokenRequest, RevokeAccountTokenResponse, RotateExternalIdRequest,
-    RotateExternalIdResponse, TokenScope,
+    CreateAccountTokenResponse, GetAccountRequest, GetAccountResponse, GetCallerRequest, GetCallerResponse,
+    ListAccountTokensRequest, ListAccountTokensResponse, ListAccountsRequest, ListAccountsResponse,
+    ListAuditEntriesRequest, ListAuditEntriesResponse, RevokeAccountTokenRequest, RevokeAccountTokenResponse,
+    RotateExternalIdRequest, RotateExternalIdResponse, TokenScope,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -23,6 +23,18 @@ const OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 impl Service {
+    pub(super) async fn get_caller(
+        &self,
+        request: Request<GetCallerRequest>,
+    ) -> Result<GetCallerResponse, CallError> {
+        let caller = self.auth.caller(&request).await?;
+        Ok(GetCallerResponse {
+            account: caller.account.map(|id| format!("accounts/{id}")).unwrap_or_default(),
+            scope: convert::scope(caller.scope) as i32,
+            actor: caller.actor,
+        })
+    }
+
     pub(super) async fn create_account(
         &self,
         request: Request<CreateAccountRequest>,
@@ -164,7 +176,8 @@ impl Service {
         self.auth.account_read(&request, &account).await?;
         let request = request.into_inner();
         let page = page(request.page_size, request.page_token)?;
-        let page = self.store.list_audit(&account, &page).await?;
+        let subject = (!request.subject.is_empty()).then_some(request.subject.as_str());
+        let page = self.store.list_audit(&account, subject, &page).await?;
         let entry = |entry: crate::store::AuditEntry| AuditEntry {
             time: Some(timestamp(entry.at)),
             actor: entry.actor,

@@ -24,6 +24,7 @@ impl Service {
         let (account, id) = name::source("name", &request.get_ref().name)?;
         let actor = self.auth.account_read(&request, &account).await?;
         let source = self.store.get_source(&account, &id).await?;
+        self.is_complete(&source).await?;
         let slot = self.looks.begin(&account)?;
         let (answers, receiver) = mpsc::channel(ANSWERS_AHEAD);
         let service = self.clone();
@@ -50,6 +51,7 @@ impl Service {
 
     /// Makes every step of the test; refuses with the cause and the repair of the first that failed.
     pub(super) async fn test_connection(&self, source: &Source) -> Result<Tested, CallError> {
+        self.is_complete(source).await?;
         let _slot = self.looks.begin(&source.account)?;
         let mut report = Report::new(None);
         self.run_test(source, &mut report).await?;

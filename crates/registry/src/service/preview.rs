@@ -47,6 +47,7 @@ impl Service {
         let rows = u64::from(bounded("max_rows", request.max_rows, 1_000, 100_000)?);
         let records = bounded("max_records", request.max_records, 10, 100)? as usize;
         let source = self.store.get_source(&account, &id).await?;
+        self.is_complete(&source).await?;
         check_keys(&source, &request.object_keys, MOST_FILES as usize)?;
         let slot = self.looks.begin(&account)?;
         let look = self.look(&actor, "source.preview", &source).await?;
@@ -76,6 +77,7 @@ impl Service {
         let actor = self.auth.account_read(&request, &account).await?;
         let keys = request.into_inner().object_keys;
         let source = self.store.get_source(&account, &id).await?;
+        self.is_complete(&source).await?;
         check_keys(&source, &keys, MOST_SAMPLES)?;
         let _slot = self.looks.begin(&account)?;
         let kind = DatasetKind::by_name(&source.settings.dataset)

@@ -6,19 +6,20 @@ use api::registry::{
     CheckDeletedSubjectsRequest, CheckDeletedSubjectsResponse, CreateAccountRequest, CreateAccountResponse,
     CreateAccountTokenRequest, CreateAccountTokenResponse, CreateSourceRequest, CreateSourceResponse,
     DeleteSourceRequest, DeleteSourceResponse, GetAccountRequest, GetAccountResponse, GetBacklogRequest,
-    GetBacklogResponse, GetSampleFileRequest, GetSampleFileResponse, GetSetupDocumentsRequest,
-    GetSetupDocumentsResponse, GetSourceRequest, GetSourceResponse, ListAccountTokensRequest,
-    ListAccountTokensResponse, ListAccountsRequest, ListAccountsResponse, ListAuditEntriesRequest,
-    ListAuditEntriesResponse, ListDatasetTypesRequest, ListDatasetTypesResponse, ListDaysRequest,
-    ListDaysResponse, ListFileErrorsRequest, ListFileErrorsResponse, ListFilesRequest, ListFilesResponse,
-    ListSamplesRequest, ListSamplesResponse, ListSourceSchemasRequest, ListSourceSchemasResponse,
-    ListSourcesRequest, ListSourcesResponse, PauseSourceRequest, PauseSourceResponse, PreviewSourceRequest,
-    PreviewSourceResponse, ProposeSourceSchemaRequest, ProposeSourceSchemaResponse,
-    RemoveDeletedSubjectsRequest, RemoveDeletedSubjectsResponse, ReprocessFileRequest, ReprocessFileResponse,
-    ReprocessFilesRequest, ReprocessFilesResponse, ResumeSourceRequest, ResumeSourceResponse,
-    RevokeAccountTokenRequest, RevokeAccountTokenResponse, RotateExternalIdRequest, RotateExternalIdResponse,
-    SetSourceSchemaRequest, SetSourceSchemaResponse, TestSourceRequest, TestSourceResponse,
-    UndeleteSourceRequest, UndeleteSourceResponse, UpdateSourceRequest, UpdateSourceResponse,
+    GetBacklogResponse, GetCallerRequest, GetCallerResponse, GetSampleFileRequest, GetSampleFileResponse,
+    GetSetupDocumentsRequest, GetSetupDocumentsResponse, GetSourceRequest, GetSourceResponse,
+    ListAccountTokensRequest, ListAccountTokensResponse, ListAccountsRequest, ListAccountsResponse,
+    ListAuditEntriesRequest, ListAuditEntriesResponse, ListDatasetTypesRequest, ListDatasetTypesResponse,
+    ListDaysRequest, ListDaysResponse, ListFileErrorsRequest, ListFileErrorsResponse, ListFilesRequest,
+    ListFilesResponse, ListSamplesRequest, ListSamplesResponse, ListSourceSchemasRequest,
+    ListSourceSchemasResponse, ListSourcesRequest, ListSourcesResponse, PauseSourceRequest,
+    PauseSourceResponse, PreviewSourceRequest, PreviewSourceResponse, ProposeSourceSchemaRequest,
+    ProposeSourceSchemaResponse, RemoveDeletedSubjectsRequest, RemoveDeletedSubjectsResponse,
+    ReprocessFileRequest, ReprocessFileResponse, ReprocessFilesRequest, ReprocessFilesResponse,
+    ResumeSourceRequest, ResumeSourceResponse, RevokeAccountTokenRequest, RevokeAccountTokenResponse,
+    RotateExternalIdRequest, RotateExternalIdResponse, SetSourceSchemaRequest, SetSourceSchemaResponse,
+    TestSourceRequest, TestSourceResponse, UndeleteSourceRequest, UndeleteSourceResponse,
+    UpdateSourceRequest, UpdateSourceResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -28,6 +29,10 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl RegistryService for Service {
+    async fn get_caller(&self, request: Request<GetCallerRequest>) -> Answer<GetCallerResponse> {
+        Ok(Response::new(self.get_caller(request).await?))
+    }
+
     async fn create_account(&self, request: Request<CreateAccountRequest>) -> Answer<CreateAccountResponse> {
         Ok(Response::new(self.create_account(request).await?))
     }

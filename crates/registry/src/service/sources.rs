@@ -28,7 +28,7 @@ impl Service {
         let Some(sent) = request.source else {
             return Err(CallError::invalid("source", "must be set"));
         };
-        let settings = validate::source(&self.config, &sent, request.static_keys.is_some())?;
+        let settings = validate::source(&self.config, &sent, request.static_keys.is_some(), true)?;
         let id = SourceId::from(Uuid::new_v4().to_string());
         let sealed_keys = request.static_keys.map(|keys| self.sealed(&id, keys)).transpose()?;
         if self.store.count_sources(&account).await? >= u64::from(self.config.max_sources) {
@@ -184,9 +184,10 @@ impl Service {
             let rule = "static_keys are sent and named in the mask together";
             return Err(CallError::invalid("update_mask", rule));
         }
+        let is_draft = source.state == SourceState::Draft;
         let schema = source.settings.schema.clone();
         let merged = merge::update(self.shown(source.clone()).unwrap_or_default(), sent, &paths)?;
-        let settings = validate::source(&self.config, &merged, has_keys || wants_keys)?;
+        let settings = validate::source(&self.config, &merged, has_keys || wants_keys, is_draft)?;
         let settings = SourceSettings { schema, ..settings };
         let sealed = request.static_keys.map(|keys| self.sealed(&id, keys)).transpose()?;
         if settings == source.settings && sealed.is_none() {
@@ -240,6 +241,26 @@ impl Service {
         let subject = name::of_source(&source.account, &source.id);
         self.audit(actor, &source.account, action, &subject, json!({})).await?;
         Ok(changed)
+    }
+}
+
+impl Service {
+    /// Refuses to look into the bucket of a draft that does not say yet which it is, or what opens it.
+    pub(super) async fn is_complete(&self, source: &Source) -> Result<(), CallError> {
+        let lacks_role =
+            source.settings.role_arn.is_empty() && self.store.sealed_keys(&source.id).await?.is_none();
+        let lacking: Vec<&str> = [(source.settings.bucket.is_empty(), "bucket"), (lacks_role, "role_arn")]
+            .into_iter()
+            .filter_map(|(lacks, field)| lacks.then_some(field))
+            .collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        Err(CallError::Precondition {
+            code: "INCOMPLETE".to_owned(),
+            reason: format!("the draft has no {} yet", lacking.join(" and no ")),
+            advice: "say which bucket it is and what role opens it".to_owned(),
+        })
     }
 }
 

@@ -41,18 +41,30 @@ impl Store {
         Ok(())
     }
 
-    /// The entries that concern the account, newest first.
-    pub async fn list_audit(&self, account: &AccountId, page: &PageRequest) -> Result<Page<AuditEntry>> {
+    /// The entries that concern the account, newest first; those about one subject alone where it is given.
+    pub async fn list_audit(
+        &self,
+        account: &AccountId,
+        subject: Option<&str>,
+        page: &PageRequest,
+    ) -> Result<Page<AuditEntry>> {
         let before = page.after(i64::MAX)?;
-        let rows = sqlx::query(
-            "SELECT audit_id, at, actor, account_id, action, subject, detail FROM audit_log \
-             WHERE account_id = $1 AND audit_id < $2 ORDER BY audit_id DESC LIMIT $3",
-        )
-        .bind(account.as_str())
-        .bind(before)
-        .bind(page.limit())
-        .fetch_all(&self.pool)
-        .await?;
+        let query = match subject {
+            None => {
+                "SELECT audit_id, at, actor, account_id, action, subject, detail FROM audit_log \
+                 WHERE account_id = $1 AND audit_id < $2 ORDER BY audit_id DESC LIMIT $3"
+            }
+            Some(_) => {
+                "SELECT audit_id, at, actor, account_id, action, subject, detail FROM audit_log \
+                 WHERE account_id = $1 AND audit_id < $2 AND subject = $4 ORDER BY audit_id DESC LIMIT $3"
+            }
+        };
+        let query = sqlx::query(query).bind(account.as_str()).bind(before).bind(page.limit());
+        let query = match subject {
+            None => query,
+            Some(subject) => query.bind(subject),
+        };
+        let rows = query.fetch_all(&self.pool).await?;
         let numbered = |row| Ok((Columns(row).int("audit_id")?, entry(row)?));
         let entries = rows.iter().map(numbered).collect::<Result<Vec<_>>>()?;
         let page = page.page(entries, |(id, _)| *id)?;

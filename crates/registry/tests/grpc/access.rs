@@ -28,6 +28,7 @@ enum Whose {
 use Whose::{Admins, Anyones, Readers, Workers, Writers};
 
 const CALLS: &[(&str, Whose)] = &[
+    ("GetCaller", Anyones),
     ("CreateAccount", Admins),
     ("GetAccount", Readers),
     ("ListAccounts", Admins),

@@ -1,9 +1,11 @@
 //! `registry.v1`: accounts and sources.
 
 use api::registry::{
-    ActivateSourceRequest, CreateAccountRequest, CreateSourceRequest, DeleteSourceRequest, GetAccountRequest,
-    GetSourceRequest, ListSourcesRequest, PauseSourceRequest, ReprocessFileRequest, SetSourceSchemaRequest,
-    Source, SourceState, StaticKeys,
+    ActivateSourceRequest, CreateAccountRequest, CreateAccountTokenRequest, CreateSourceRequest,
+    DeleteSourceRequest, GetAccountRequest, GetCallerRequest, GetSourceRequest, ListSourcesRequest,
+    PauseSourceRequest, PreviewSourceRequest, ProposeSourceSchemaRequest, ReprocessFileRequest,
+    SetSourceSchemaRequest, Source, SourceState, StaticKeys, TestSourceRequest, TokenScope,
+    UpdateSourceRequest,
 };
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -104,6 +106,65 @@ async fn each_field_that_is_not_valid_is_named_with_its_rule() {
     let elsewhere = Source { endpoint_url: "http://internal:9000".into(), ..source() };
     let refused = fields(create(elsewhere, Some(keys)).await);
     assert!(refused.contains(&"source.endpoint_url".into()) && refused.contains(&"static_keys".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_may_lack_bucket_and_role_until_it_is_looked_into() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account("shop").await;
+    fixture.trust(&account.external_id);
+    let mut client = fixture.as_admin();
+    let begun = Source { bucket: String::new(), role_arn: String::new(), path: String::new(), ..source() };
+    let draft = fixture.draft_of(&account, begun).await;
+    let refused = |status: tonic::Status| {
+        assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+        assert!(status.message().contains("no bucket yet and no role_arn"), "{status}");
+    };
+    refused(client.activate_source(ActivateSourceRequest { name: draft.name.clone() }).await.unwrap_err());
+    refused(client.test_source(TestSourceRequest { name: draft.name.clone() }).await.unwrap_err());
+    let request = PreviewSourceRequest { name: draft.name.clone(), ..Default::default() };
+    refused(client.preview_source(request).await.unwrap_err());
+    let request = ProposeSourceSchemaRequest { name: draft.name.clone(), ..Default::default() };
+    refused(client.propose_source_schema(request).await.unwrap_err());
+
+    let update = |source: Source, paths: &[&str]| UpdateSourceRequest {
+        source: Some(Source { name: draft.name.clone(), ..source }),
+        update_mask: Some(prost_types::FieldMask {
+            paths: paths.iter().map(|&path| path.to_owned()).collect(),
+        }),
+        static_keys: None,
+    };
+    let half = Source { bucket: "Not A Bucket".into(), ..Source::default() };
+    let wrong = client.update_source(update(half, &["bucket"])).await.unwrap_err();
+    assert_eq!(wrong.code(), Code::InvalidArgument, "what is given must hold");
+    let paths = ["bucket", "role_arn", "path"];
+    client.update_source(update(source(), &paths)).await.unwrap();
+    fixture.put("events/2026-11-23/a.csv", "user_id,timestamp,type\nu1,2026-11-23T10:00:00Z,view\n");
+    client.activate_source(ActivateSourceRequest { name: draft.name.clone() }).await.unwrap();
+    // What is live can no longer do without.
+    let emptied = client.update_source(update(Source::default(), &paths)).await.unwrap_err();
+    assert_eq!(emptied.code(), Code::InvalidArgument);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_is_told_whose_token_it_holds() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account("shop").await;
+    let as_admin = fixture.as_admin().get_caller(GetCallerRequest {}).await.unwrap().into_inner();
+    assert_eq!((as_admin.account.as_str(), as_admin.actor.as_str()), ("", "admin"));
+    for scope in [TokenScope::ReadOnly, TokenScope::ReadWrite] {
+        let request = CreateAccountTokenRequest {
+            name: account.name.clone(),
+            scope: scope as i32,
+            ..Default::default()
+        };
+        let made = fixture.as_admin().create_account_token(request).await.unwrap().into_inner();
+        let mut holder = fixture.as_holder_of(&made.token);
+        let caller = holder.get_caller(GetCallerRequest {}).await.unwrap().into_inner();
+        assert_eq!((caller.account.as_str(), caller.scope()), ("accounts/shop", scope));
+        let id = made.account_token.unwrap().name.rsplit('/').next().unwrap().to_owned();
+        assert_eq!(caller.actor, format!("token:{id}"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -168,9 +168,23 @@ pub(crate) async fn the_audit_log_keeps_what_concerns_an_account(store: &Store) 
     for entry in [&first, &entry(Some("other"), "source.create", 1), &entry(None, "start", 1), &second] {
         store.audit(entry).await?;
     }
-    let newest = store.list_audit(&"acme".into(), &page(1)).await?;
+    let newest = store.list_audit(&"acme".into(), None, &page(1)).await?;
     assert_eq!(newest.items, [second]);
-    let rest = store.list_audit(&"acme".into(), &PageRequest { size: 1, token: newest.next_token }).await?;
+    let rest =
+        store.list_audit(&"acme".into(), None, &PageRequest { size: 1, token: newest.next_token }).await?;
+    assert_eq!((rest.items, rest.next_token.as_str()), (vec![first.clone()], ""));
+
+    let other = AuditEntry {
+        subject: "accounts/acme/sources/t".to_owned(),
+        ..entry(Some("acme"), "source.pause", 3)
+    };
+    store.audit(&other).await?;
+    let about = |subject: &'static str, page| async move {
+        store.list_audit(&"acme".into(), Some(subject), &page).await
+    };
+    assert_eq!(about("accounts/acme/sources/t", page(10)).await?.items, [other]);
+    let newest = about("accounts/acme/sources/s", page(1)).await?;
+    let rest = about("accounts/acme/sources/s", PageRequest { size: 1, token: newest.next_token }).await?;
     assert_eq!((rest.items, rest.next_token.as_str()), (vec![first], ""));
     Ok(())
 }
