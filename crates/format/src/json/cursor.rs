@@ -144,7 +144,7 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn number(&mut self) -> Result<Range<usize>, Refusal> {
         let begin = self.at;
-        match number_len(self.text[begin..].as_bytes()) {
+        match number_len(&self.text.as_bytes()[begin..]) {
             Ok(len) => {
                 self.at += len;
                 Ok(begin..self.at)
