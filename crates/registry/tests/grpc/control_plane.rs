@@ -118,7 +118,7 @@ async fn a_draft_may_lack_bucket_and_role_until_it_is_looked_into() {
     let draft = fixture.draft_of(&account, begun).await;
     let refused = |status: tonic::Status| {
         assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
-        assert!(status.message().contains("no bucket yet and no role_arn"), "{status}");
+        assert!(status.message().contains("no bucket and no role_arn yet"), "{status}");
     };
     refused(client.activate_source(ActivateSourceRequest { name: draft.name.clone() }).await.unwrap_err());
     refused(client.test_source(TestSourceRequest { name: draft.name.clone() }).await.unwrap_err());
