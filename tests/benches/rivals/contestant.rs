@@ -45,11 +45,12 @@ pub(super) struct Figures {
 }
 
 impl Arena {
-    /// Uploads the files, behind some that the parser reads so that the broker is warm for whoever comes first.
+    /// Uploads the files, behind some that the parser reads so that the broker is warm for whoever comes first, and whose keys
+    /// come before theirs, as those of earlier files do.
     pub(super) fn new(mut stage: Stage, rows_a_file: u64, files: u64) -> Result<Self> {
         for file in 0..files {
             let text = csv(rows_a_file.div_ceil(4), files + file);
-            stage.store.put(&format!("{FOLDER}/warm-{file}.csv"), text.as_bytes())?;
+            stage.store.put(&format!("{FOLDER}/0-warm-{file}.csv"), text.as_bytes())?;
         }
         stage.parse(files, "the files that warm")?;
         let mut arena = Self { stage, files, bytes: 0, rows_a_file, dir: tempfile::tempdir()? };

@@ -58,6 +58,9 @@ impl Stage {
         let mut system =
             System::on(kafka.bootstrap(), &postgres.database(&account.replace('-', "_"))?, s3.endpoint())?;
         system.set("CORTEX_MAX_UNFINISHED_FILES", "10000");
+        // As in production: between them, a folder is listed from its last keys on.
+        system.set("CORTEX_RELIST_INTERVAL_MS", "900000");
+        system.set("CORTEX_SWEEP_INTERVAL_MS", "21600000");
         let properties = std::env::var("CORTEX_BENCH_KAFKA_PROPERTIES").unwrap_or_default();
         system.set("CORTEX_KAFKA_PROPERTIES", &properties);
         let store =
