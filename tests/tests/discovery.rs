@@ -63,8 +63,11 @@ impl World {
     }
 
     /// Adds so many objects to each folder of these days ago.
-    fn fill(&self, mut days: std::ops::Range<i64>, objects: u64) -> Result<()> {
-        days.try_for_each(|ago| Ok(self.s3.append(&day(ago)?.to_string(), objects)))
+    fn fill(&self, days: std::ops::Range<i64>, objects: u64) -> Result<()> {
+        for ago in days {
+            self.s3.append(&day(ago)?.to_string(), objects);
+        }
+        Ok(())
     }
 
     /// The last folder that the sweep has behind it, as the registry has it; none before the first.

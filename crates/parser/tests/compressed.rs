@@ -50,7 +50,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_decompresses_and_ends_with_the_file() {
     let world = World::with(events()).await;
-    world.put(NAME, gzip(0));
+    world.put(NAME, &gzip(0));
     let parser = world.parser(500);
     until("a thread that decompresses", || decompressing() == 1).await;
     world.until(NAME, |file| file.rows > 0).await;
@@ -71,7 +71,7 @@ async fn a_thread_decompresses_and_ends_with_the_file() {
     // The first pass ends in the middle of the file.
     let invalid_rows = InvalidRows::RejectFile as i32;
     let world = World::with(Source { invalid_rows, ..events() }).await;
-    world.put(NAME, gzip(ROWS / 2));
+    world.put(NAME, &gzip(ROWS / 2));
     let parser = world.parser(50_000);
     let file = world.at_rest(NAME, 1).await;
     assert_eq!((file.state(), file.accepted), (FileState::Rejected, 0));

@@ -153,7 +153,7 @@ impl World {
     }
 
     /// Puts a file at `name` under the source's path.
-    pub fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub fn put(&self, name: &str, content: &(impl AsRef<[u8]> + ?Sized)) {
         let path = self.folder.path().join("s3").join(BUCKET).join(PATH).join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();

@@ -24,8 +24,11 @@ pub(crate) struct Key {
     kms_key_arn: String,
 }
 
+/// Takes one document out of all.
+type Document = fn(GetSetupDocumentsResponse) -> String;
+
 /// Files that can be downloaded: their names, and what they hold.
-const FILES: [(&str, fn(GetSetupDocumentsResponse) -> String); 5] = [
+const FILES: [(&str, Document); 5] = [
     ("cortex-role.yaml", |documents| documents.cloudformation),
     ("cortex-role.tf", |documents| documents.terraform),
     ("cortex-role.sh", |documents| documents.aws_cli),

@@ -80,7 +80,8 @@ pub(crate) async fn run(State(app): State<App>, place: Place, posted: Posted) ->
                 match answers.message().await {
                     Ok(Some(answer)) => match answer.event {
                         Some(Event::Step(step)) => {
-                            if !send(shown(&step).into_string()).await {
+                            let is_read = send(shown(&step).into_string()).await;
+                            if !is_read {
                                 return;
                             }
                         }
