@@ -109,9 +109,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // One that has failed by itself is most often why the test did.
+        let failed =
+            self.child.try_wait().ok().flatten().and_then(|status| status.code()).is_some_and(|code| code != 0);
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
+        if failed || std::thread::panicking() {
             eprintln!("{}", self.tail(25));
         }
     }

@@ -53,6 +53,11 @@ pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
     error.downcast_ref::<ClientError>().is_some_and(|error| error.exit_status() == 3)
 }
 
+/// True where the same question may well be answered later.
+pub(crate) fn is_passing(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<ClientError>().is_some_and(|error| error.exit_status() == 6)
+}
+
 /// A refusal in words: what the registry said, and each field that it objects to.
 pub(crate) fn refused(status: Status) -> anyhow::Error {
     let fields: Vec<(String, String)> = status

@@ -19,7 +19,7 @@ mod update;
 mod watch;
 mod wizard;
 
-pub(crate) use error::{ClientError, is_gone, refused};
+pub(crate) use error::{ClientError, is_gone, is_passing, refused};
 pub(crate) use files::{all_files, file_json, file_line};
 pub(crate) use session::{Session, all_sources};
 pub(crate) use text::state_name;

@@ -5,13 +5,14 @@
 mod demo;
 mod endpoints;
 mod folder;
+mod patience;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use api::client::{Registry, Worker, connect};
@@ -30,6 +31,7 @@ use crate::client::file_json;
 use crate::role::{ensure_topics, kafka_queue};
 use crate::{print, web};
 use folder::DataDir;
+use patience::Patience;
 use watch::{Look, Watch};
 
 /// The platform's AWS account in the sandbox: the seed's.
@@ -44,6 +46,8 @@ const SETTLING: Duration = Duration::from_millis(1_500);
 const SCAN_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks at the registry.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// How long looks may fail in passing, as on a disk that stalls, before it is given up.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Runs until `shutdown`, or until all is at rest where the arguments say so.
 pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()> {
@@ -259,8 +263,18 @@ async fn watch(
 ) -> Result<Look> {
     let mut watch = Watch::new(account);
     let mut told = false;
+    let mut patience = Patience::new(PATIENCE);
     loop {
-        let look = watch.look(registry, settled).await?;
+        let looked = patience.bear(watch.look(registry, settled).await, Instant::now())?;
+        if let Some(ended) = parts.iter().find(|part| part.task.is_finished()) {
+            anyhow::bail!("the {} ended by itself; its log says why", ended.name);
+        }
+        let Some(look) = looked else {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => continue,
+                () = shutdown.cancelled() => return watch.look(registry, settled).await,
+            }
+        };
         if !args.json {
             show(&look);
         }
@@ -272,9 +286,6 @@ async fn watch(
             if !args.json {
                 print("All files are at rest; new ones are picked up within seconds. Ctrl-C ends.");
             }
-        }
-        if let Some(ended) = parts.iter().find(|part| part.task.is_finished()) {
-            anyhow::bail!("the {} ended by itself; its log says why", ended.name);
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}

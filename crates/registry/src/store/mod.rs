@@ -84,8 +84,11 @@ static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/s
 
 /// Connections of one process to PostgreSQL, whose default is to serve 100 in all.
 const POSTGRES_CONNECTIONS: u32 = 16;
-/// How long a call waits for a free connection before it is [`StoreError::Unavailable`].
-const CONNECTION_WAIT: Duration = Duration::from_secs(10);
+/// How long a call waits for one of them before it is [`StoreError::Unavailable`].
+const POSTGRES_WAIT: Duration = Duration::from_secs(10);
+/// How long a call waits for SQLite's one connection: a laptop's disk may well stall for longer than a server's, and no
+/// other process could answer instead.
+const SQLITE_WAIT: Duration = Duration::from_secs(30);
 
 /// The registry's database. Cheap to clone: clones share one pool of connections.
 #[derive(Debug, Clone)]
@@ -146,12 +149,14 @@ const BY_INDEX: &str = "SELECT set_config(name, value, false) FROM (VALUES ('ena
 /// SQLite gets one connection that is kept for good: it has one writer at a time anyway, and calls in this process then
 /// wait for each other in order rather than for a lock.
 fn pool_options(dialect: Dialect) -> AnyPoolOptions {
-    let options = AnyPoolOptions::new().acquire_timeout(CONNECTION_WAIT);
+    let options = AnyPoolOptions::new();
     match dialect {
         Dialect::Postgres => options
+            .acquire_timeout(POSTGRES_WAIT)
             .max_connections(POSTGRES_CONNECTIONS)
             .after_connect(|connection, _| Box::pin(async { connection.execute(BY_INDEX).await.map(drop) })),
         Dialect::Sqlite => options
+            .acquire_timeout(SQLITE_WAIT)
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
