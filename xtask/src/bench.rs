@@ -1,5 +1,6 @@
 //! The benchmarks, run one after another and told as one JSON object, or as tables and plots in `docs/benchmarks.md`.
 
+pub(crate) mod flame;
 mod page;
 mod rivals;
 mod svg;
@@ -25,9 +26,7 @@ pub(crate) fn bench(names: &[String], as_json: bool) -> Result<()> {
         bail!("there is no benchmark {name}; there are {HOT_PATH}, {}", SYSTEM.join(", "));
     }
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|one| one == name);
-    needs::install()?;
-    // Without crash points, as it is released.
-    run(cargo().args(["build", "--release", "--locked", "-p", "cortex"]))?;
+    build()?;
     let hot_path = if is_wanted(HOT_PATH) { Some(hot_path()?) } else { None };
     let mut measured = Map::new();
     for name in SYSTEM.into_iter().filter(|name| is_wanted(name)) {
@@ -53,6 +52,12 @@ pub(crate) fn bench(names: &[String], as_json: bool) -> Result<()> {
         });
     }
     page::write(&sections, names.is_empty())
+}
+
+/// What is measured, without crash points, as it is released.
+fn build() -> Result<()> {
+    needs::install()?;
+    run(cargo().args(["build", "--release", "--locked", "-p", "cortex"]))
 }
 
 /// Rows a second by group and name, as criterion measured them.
@@ -93,10 +98,18 @@ fn read_json(path: &Path) -> Result<Value> {
 }
 
 fn system(name: &str) -> Result<Value> {
+    system_with(name, &[])
+}
+
+/// With these variables of the environment.
+fn system_with(name: &str, environment: &[(&str, &std::ffi::OsStr)]) -> Result<Value> {
     eprintln!("xtask: benchmark {name}");
     let output = cargo()
         .args(["bench", "--locked", "-p", "end-to-end", "--bench", name])
+        // What is measured is the binary; optimizing each bench as a whole would take minutes for nothing.
+        .env("CARGO_PROFILE_BENCH_LTO", "off")
         .env("CORTEX_TEST_BINARY", target().join("release/cortex"))
+        .envs(environment.iter().copied())
         .stderr(Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "benchmark {name} failed ({})", output.status);

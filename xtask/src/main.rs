@@ -57,6 +57,8 @@ enum Chore {
         #[arg(long)]
         json: bool,
     },
+    /// Draws flame graphs of the parser while the whole system is measured, into `target/flame`. Wants `perf`.
+    Flame,
     /// Starts the servers and keeps them up for work by hand, until Ctrl-C.
     Services,
     /// Formatting, clippy and the contracts.
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
         Chore::Chaos { minutes, seed, json } => chaos(minutes, seed, json),
         Chore::Bench { names, json } => bench::bench(&names, json),
+        Chore::Flame => bench::flame::draw(),
         Chore::Services => keep_services(),
         Chore::Lint => lint(),
         Chore::Setup => needs::install(),

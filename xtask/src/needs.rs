@@ -70,7 +70,7 @@ pub(crate) fn lint_contracts() -> Result<()> {
     run(Command::new(buf).arg("lint").current_dir(root()))
 }
 
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("CORTEX_CACHE") {
         return Ok(path.into());
     }

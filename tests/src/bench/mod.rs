@@ -1,5 +1,6 @@
 //! What the benchmarks of the whole system share: the rows, the stage on which they are read, and what a process has used.
 
+mod profile;
 mod rows;
 mod stage;
 mod usage;

@@ -12,6 +12,7 @@ use records::v1::Event;
 use services::KafkaCluster;
 
 use super::Usage;
+use super::profile::Profile;
 use crate::process::{Process, until};
 use crate::s3::Store;
 use crate::system::System;
@@ -96,6 +97,7 @@ impl Stage {
         })?;
         scanner.terminate(PATIENCE)?;
         let mut parser = self.system.parser("parser-1", &[])?;
+        let profile = Profile::of(&parser, name)?;
         let (mut ended, mut accepted, begun) = (0, 0, Instant::now());
         while ended < objects {
             ensure!(begun.elapsed() < PATIENCE, "waited in vain for {name} to be read");
@@ -107,6 +109,7 @@ impl Stage {
             }
         }
         let (visible, used) = (SystemTime::now(), Usage::of(&parser)?);
+        profile.map(Profile::end).transpose()?;
         parser.terminate(PATIENCE)?;
         let seconds = visible.duration_since(self.opened(accepted)?)?.as_secs_f64();
         Ok(Parsed { accepted, seconds, used })
