@@ -1,7 +1,9 @@
 """Checks that the tests that a page names exist: `named_tests.py SECURITY.md`.
 
 A page names a test as `crates/ledger/tests/x.rs::a_key_published_twice_is_read_once`. The file must define a function of that name
-that is run as a test: one that is marked so, or one that a macro of its folder makes a test of (`on_both!`, `conformance!`). What a test holds, this cannot tell: that is for whoever reads both.
+that is run as a test: one that is marked so and not ignored, or one that a macro of its folder makes a test of (`on_both!`,
+`conformance!`). A file that is named alone, as the place of a control, must exist too. What a test holds, this cannot tell: that
+is for whoever reads both.
 """
 
 import pathlib
@@ -9,7 +11,8 @@ import re
 import sys
 
 NAMED = re.compile(r"`([\w./-]+\.rs)::(\w+)`")
-MARKED = re.compile(r"#\[(?:tokio::)?test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([a-z]+\))?\s+)?(?:async\s+)?fn\s+(\w+)")
+FILE = re.compile(r"`((?:crates|tests|docs|deploy|fuzz|xtask)/[\w./-]+\.\w+)`")
+MARKED = re.compile(r"#\[(?:tokio::)?test\b[^\]]*\]\s*(?:#\[(?!ignore)[^\]]*\]\s*)*(?:pub(?:\([a-z]+\))?\s+)?(?:async\s+)?fn\s+(\w+)")
 MAKES_TESTS = re.compile(r"#\[(?:tokio::)?test\b")
 DEFINED = re.compile(r"\bfn\s+(\w+)\s*[(<]")
 
@@ -58,7 +61,9 @@ def main(page):
         sys.exit(f"{page}: names no test")
     faults = [(number, file, name, fault(root, file, name)) for number, file, name in named]
     faults = [f"{page}:{number}: {file}::{name}: {what}" for number, file, name, what in faults if what]
-    print("\n".join(faults + [f"{page}: {len(named)} tests named, {len(faults)} not found"]))
+    files = [(number, file) for number, line in enumerate(lines, 1) for file in FILE.findall(line)]
+    faults += [f"{page}:{number}: {file}: there is no such file" for number, file in files if not (root / file).is_file()]
+    print("\n".join(faults + [f"{page}: {len(named)} tests and {len(files)} files named, {len(faults)} not found"]))
     return 1 if faults else 0
 
 
