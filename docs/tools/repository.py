@@ -2,7 +2,8 @@
 
 `{{#page ../SECURITY.md}}`, alone in a chapter, stands for a page outside of the book. Links are written for the place where a page
 lies; those to a page that is a chapter lead to the chapter, and those to other files outside of the book lose their link and keep
-their words, as the book is read without the repository.
+their words, as the book is read without the repository. The pages of a folder whose README is a chapter are its sub-chapters, in the
+order of their names, without being listed.
 """
 
 import json
@@ -23,6 +24,25 @@ def chapters_of(items):
         if chapter:
             yield chapter
             yield from chapters_of(chapter["sub_items"])
+
+
+def with_folder(chapter, source):
+    """The chapter of a folder's README with the folder's other pages below it."""
+    for path in sorted((source / chapter["source_path"]).parent.glob("*.md")):
+        name = path.relative_to(source).as_posix()
+        listed = {below["source_path"] for below in chapters_of(chapter["sub_items"])}
+        if path.name != "README.md" and name not in listed:
+            text = path.read_text()
+            below = {
+                "name": text.split("\n", 1)[0].lstrip("# "),
+                "content": text,
+                "number": None,
+                "sub_items": [],
+                "path": name,
+                "source_path": name,
+                "parent_names": [*chapter["parent_names"], chapter["name"]],
+            }
+            chapter["sub_items"].append({"Chapter": below})
 
 
 def rewritten(text, origin, chapter, chapters, source):
@@ -51,7 +71,11 @@ def main():
         return
     context, book = json.load(sys.stdin)
     source = pathlib.Path(context["root"]) / context["config"]["book"]["src"]
-    every = list(chapters_of(book.get("items") or book["sections"]))
+    items = book.get("items") or book["sections"]
+    for chapter in list(chapters_of(items)):
+        if chapter["source_path"] and chapter["source_path"].endswith("/README.md"):
+            with_folder(chapter, source)
+    every = list(chapters_of(items))
     chapters, origins = {}, {}
     for chapter in every:
         if chapter["path"]:
