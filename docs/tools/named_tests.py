@@ -42,7 +42,9 @@ def fault(root, file, name):
     """What is wrong with one name, or None."""
     path = root / file
     if not path.is_file():
-        return "there is no such file"
+        # A test that outgrew its file is a folder of the same name.
+        parts = path.with_suffix("").rglob("*.rs")
+        return None if any(name in MARKED.findall(part.read_text()) for part in parts) else "there is no such file"
     text = path.read_text()
     if name in MARKED.findall(text):
         return None
