@@ -27,9 +27,9 @@ fuzz *arguments:
 services:
     cargo xtask services
 
-# Licences, sources, and who may use which library (needs cargo-deny).
+# Licences, sources, who may use which library, and known faults of what is used.
 deny:
-    cargo deny check
+    docs/check licences advisories
 
 # Contracts against those of another commit: consumers must not break (needs buf).
 breaking against="HEAD~1":
