@@ -49,10 +49,6 @@
 - name: CORTEX_SEALING_KEY_FILE
   value: /etc/cortex/secrets/sealing-key
 {{- end }}
-{{- if $v.secrets.sealingKeysRetired.name }}
-- name: CORTEX_SEALING_KEYS_RETIRED_FILE
-  value: /etc/cortex/secrets/sealing-keys-retired
-{{- end }}
 {{- if $v.tls.registrySecret }}
 - name: CORTEX_GRPC_TLS_CERT_FILE
   value: /etc/cortex/registry-tls/tls.crt
@@ -82,9 +78,19 @@
 - name: CORTEX_CONSOLE_KEY_FILE
   value: /etc/cortex/secrets/console-key
 {{- end }}
+{{- range $name, $_ := include "cortex.secretFiles" . | fromYaml }}
+- name: CORTEX_{{ upper $name }}_FILE
+  value: /etc/cortex/secrets/{{ $name }}
+{{- end }}
 {{- with (get $v .role).extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* What else a role reads from files: setting and Secret. The jobs before an upgrade read what the registry would. */}}
+{{- define "cortex.secretFiles" -}}
+{{- $own := (get .root.Values (ternary "registry" .role (eq .role "hooks"))).secretFiles -}}
+{{- merge (dict) $own (ternary (dict) .root.Values.secretFiles (eq .role "console")) | toYaml -}}
 {{- end -}}
 
 {{/* The parts of the projected volume at /etc/cortex/secrets. */}}
@@ -98,10 +104,9 @@
 {{- if or (eq .role "registry") (eq .role "hooks") -}}
 {{- $_ := set $files "admin-token" $secrets.adminToken -}}
 {{- $_ := set $files "sealing-key" $secrets.sealingKey -}}
-{{- $_ := set $files "sealing-keys-retired" $secrets.sealingKeysRetired -}}
 {{- end -}}
 {{- end -}}
-{{- range $file, $ref := $files }}
+{{- range $file, $ref := merge $files (include "cortex.secretFiles" . | fromYaml) }}
 {{- if $ref.name }}
 - secret:
     name: {{ $ref.name }}
