@@ -14,7 +14,7 @@ RULES = CHART / "files/rules/cortex.yaml"
 TESTS = ROOT / "deploy/prometheus/tests/cortex.yaml"
 DASHBOARDS = CHART / "files/dashboards"
 RUNBOOK = ROOT / "docs/operate.md"
-PROTO = ROOT / "proto/cortex/queue/v1"
+PROTO = ROOT / "proto/cortex"
 
 #: Where a metric or a variable may be named.
 NAMING = [
@@ -27,13 +27,14 @@ NAMING = [
     *(ROOT / "deploy").glob("**/*.md"),
     *(ROOT / "deploy").glob("**/*.txt"),
     *(ROOT / "deploy/image").iterdir(),
+    *(ROOT / "deploy/compose").iterdir(),
     ROOT / "deploy/Dockerfile",
 ]
 
 
 def names_faults() -> list[str]:
     faults = []
-    outcomes = "".join(path.read_text() for path in PROTO.glob("*.proto"))
+    contracts = "".join(path.read_text() for path in PROTO.glob("**/*.proto"))
     for path in NAMING:
         text, where = path.read_text(), path.relative_to(ROOT)
         for name in sorted(set(re.findall(r"\bcortex_[a-z0-9_]+", text))):
@@ -43,9 +44,9 @@ def names_faults() -> list[str]:
             # Compose's own, which choose what it runs.
             if name != "CORTEX_IMAGE" and not source.is_variable(name):
                 faults.append(f"{where}: {name} is no setting")
-        for name in sorted(set(re.findall(r"\bOUTCOME_[A-Z_]+", text))):
-            if not re.search(rf"\b{name}\b", outcomes):
-                faults.append(f"{where}: there is no outcome {name}")
+        for name in sorted(set(re.findall(r"\b(?:OUTCOME|SOURCE_STATE)_[A-Z_]+", text))):
+            if not re.search(rf"\b{name}\b", contracts):
+                faults.append(f"{where}: no contract has {name}")
     return faults
 
 
