@@ -1,20 +1,27 @@
 # shellcheck shell=bash disable=SC2034
 # Sourced by deploy/check: the foreign tools, pinned, each installed once into the cache.
 
+checks=$PWD/deploy/checks
 tools="${XDG_CACHE_HOME:-$HOME/.cache}/cortex-ci/tools/deploy"
 
-# go_tool NAME VERSION PACKAGE [TAGS]: prints where the program is.
+# go_tool NAME VERSION PACKAGE [TAGS [SOURCE]]: prints where the program is; where SOURCE is given, that of this file, which
+# uses the package.
 # In a module of its own rather than by `go install`, which refuses modules that replace or exclude others.
 go_tool() {
-    local name=$1 version=$2 package=$3 tags=${4:-}
+    local name=$1 version=$2 package=$3 tags=${4:-} source=${5:-}
     local program="$tools/$name-$version"
     if [[ ! -x $program ]]; then
         local work
         work=$(mktemp -d)
         (
             cd "$work"
-            go mod init tool
+            go mod init cortex.invalid/check
             go get "$package@$version"
+            if [[ -n $source ]]; then
+                cp "$source" main.go
+                package=.
+                go mod tidy
+            fi
             go build -trimpath -ldflags='-s -w' -tags "$tags" -o "$program.new" "$package"
         ) >"$work/log" 2>&1 || { cat "$work/log" >&2 && return 1; }
         mv "$program.new" "$program"
@@ -57,8 +64,9 @@ install_tools() {
     once "$tools/node-1" node_packages &
     local node=$!
     kubeconform=$(go_tool kubeconform v0.8.0 github.com/yannh/kubeconform/cmd/kubeconform)
-    # The library that `docker compose` loads its files by, and its own command.
-    compose=$(go_tool compose v2.16.2 github.com/compose-spec/compose-go/v2/cmd)
+    # On the library that `docker compose` loads its files by; the library's own command does not look at references.
+    compose=$(go_tool "compose-$(cksum <"$checks/compose.go" | cut -d " " -f 1)" v2.16.2 \
+        github.com/compose-spec/compose-go/v2/cli "" "$checks/compose.go")
     # Without what finds targets in clouds, most of its size.
     promtool=$(go_tool promtool v0.316.0 github.com/prometheus/prometheus/cmd/promtool \
         remove_all_sd,enable_dns_sd)
