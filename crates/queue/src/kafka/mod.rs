@@ -39,8 +39,8 @@ pub use security::{Sasl, Security, Tls};
 pub use token::{ClientCredentials, MskIam, OidcSettings, Token, TokenError, TokenSource, Tokens};
 pub use topics::{Change, Effect, Survey, TopicPlan, What};
 
-/// The group that is named by who only looks at the cluster, and never joined: librdkafka asks for one.
-const READY: &str = "cortex-ready";
+/// The group that is named by readers and by who only looks at the cluster, and never joined: librdkafka asks for one.
+const LOOK_GROUP: &str = "cortex-look";
 /// How long a call to the broker may take.
 const CALL: Duration = Duration::from_secs(30);
 /// How long a look whether the broker answers may take.
@@ -75,7 +75,7 @@ impl KafkaQueue {
 impl KafkaQueue {
     /// A consumer that has reached the cluster and been let in.
     fn reached(&self) -> Result<BaseConsumer<Connection>> {
-        let consumer = connection::consumer(&self.config.consumer(READY), self.config.connection())?;
+        let consumer = connection::consumer(&self.config.consumer(LOOK_GROUP), self.config.connection())?;
         connection::reach(&consumer, CALL)?;
         Ok(consumer)
     }
@@ -136,7 +136,7 @@ impl Queue for KafkaQueue {
 
     fn ready(&self) -> bool {
         if self.asking.get().is_none() {
-            let config = self.config.consumer(READY);
+            let config = self.config.consumer(LOOK_GROUP);
             let Ok(consumer) = connection::consumer(&config, self.config.connection()) else { return false };
             // Of two that were made at once one is dropped.
             let _ = self.asking.set(Asking(consumer));

@@ -11,11 +11,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::config::KafkaConfig;
 use super::connection::{self, Connection};
 use super::error::failed;
-use super::{CALL, incoming};
+use super::{CALL, LOOK_GROUP, incoming};
 use crate::{Incoming, QueueError, Reader, Result, Start};
-
-/// The group that readers name and never join: librdkafka asks for one.
-const GROUP: &str = "cortex-reader";
 
 pub(super) struct KafkaReader {
     consumer: BaseConsumer<Connection>,
@@ -27,7 +24,7 @@ pub(super) struct KafkaReader {
 
 impl KafkaReader {
     pub(super) fn new(config: &KafkaConfig, topic: &str, start: &Start) -> Result<Self> {
-        let consumer = connection::consumer(&config.consumer(GROUP), config.connection())?;
+        let consumer = connection::consumer(&config.consumer(LOOK_GROUP), config.connection())?;
         let mut positions = BTreeMap::new();
         for partition in partitions(&consumer, topic)? {
             let position = match start {
