@@ -25,7 +25,7 @@ pub use maven::java;
 pub use moto::{Moto, MotoUser};
 pub use oauth::OauthServer;
 pub use postgres::Postgres;
-pub use python::Python;
+pub use python::{Python, python};
 pub use s3::ForeignS3;
 pub use s3_proxy::{Match, Operation, S3Fault, S3Proxy, Seen};
 pub use tcp_proxy::TcpProxy;
