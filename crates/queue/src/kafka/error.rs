@@ -14,12 +14,23 @@ pub(super) const ASKED_AGAIN: &str = "it is asked for again";
 /// An error outside of a lane.
 pub(super) fn failed(error: KafkaError) -> QueueError {
     let text = error.to_string();
-    let Some(code) = error.rdkafka_error_code() else {
-        return match error {
-            KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => QueueError::Permanent(text),
-            _ => QueueError::Unavailable(text),
-        };
-    };
+    match (code_of(&error), &error) {
+        (_, KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_)) => QueueError::Permanent(text),
+        (Some(code), _) => judged(code, text),
+        (None, _) => QueueError::Unavailable(text),
+    }
+}
+
+/// The code of an error, also of those that the binding gives none for.
+pub(super) fn code_of(error: &KafkaError) -> Option<Code> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
+    }
+}
+
+/// What a code means; `text` is what is said of it.
+pub(super) fn judged(code: Code, text: String) -> QueueError {
     if let Some(known) = explained(code, &text) {
         return known;
     }
@@ -35,10 +46,7 @@ pub(super) fn failed(error: KafkaError) -> QueueError {
         | Code::InvalidConfig
         | Code::PolicyViolation
         | Code::UnsupportedVersion => QueueError::Permanent(text),
-        _ => match error {
-            KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => QueueError::Permanent(text),
-            _ => QueueError::Unavailable(text),
-        },
+        _ => QueueError::Unavailable(text),
     }
 }
 
@@ -143,6 +151,14 @@ mod tests {
         assert!(denied(Code::SSL, reason).contains("kafka_ca_file"));
         assert!(denied(Code::SSL, "tlsv13 alert certificate required").contains("kafka_client_cert_file"));
         assert!(denied(Code::TopicAuthorizationFailed, "no").contains("cortex topics acls"));
+    }
+
+    #[test]
+    fn what_a_cluster_cannot_do_is_not_tried_again() {
+        let cannot = failed(KafkaError::AdminOp(Code::InvalidReplicationFactor));
+        assert!(matches!(cannot, QueueError::Permanent(_)), "{cannot}");
+        let gone = failed(KafkaError::AdminOp(Code::BrokerTransportFailure));
+        assert!(matches!(gone, QueueError::Unavailable(_)), "{gone}");
     }
 
     #[test]

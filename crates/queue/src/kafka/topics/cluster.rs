@@ -1,7 +1,7 @@
 //! Topics as the cluster has them, and changes to them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use rdkafka::admin::{
@@ -14,8 +14,12 @@ use super::plan::{Change, TopicPlan, TopicState, What};
 use super::{Admin, SEEN, refused};
 use crate::kafka::CALL;
 use crate::kafka::connection::Connection;
-use crate::kafka::error::failed;
+use crate::kafka::error::{code_of, failed, judged};
 use crate::{QueueError, Result};
+
+/// How often a change is asked for.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Settings of topics, in the order of the names; a code for each that is not shown.
 pub(super) fn described(
@@ -99,18 +103,35 @@ fn create_one(
     for (setting, value) in settings {
         topic = topic.set(setting, value);
     }
-    let made = block_on(admin.client.create_topics([&topic], &admin.options));
-    outcome(made.map(|results| results.into_iter().map(|one| one.map(drop).map_err(|(_, code)| code))))
+    carried_out(|| {
+        let made = block_on(admin.client.create_topics([&topic], &admin.options))?;
+        Ok(made.into_iter().map(|one| one.map(drop).map_err(|(_, code)| code)).collect())
+    })
 }
 
-/// The code of the first that failed.
-fn outcome(
-    results: rdkafka::error::KafkaResult<impl Iterator<Item = std::result::Result<(), Code>>>,
+/// Carries out what may be asked for twice, again where a connection broke or the controller moved meanwhile. Gives the code of
+/// the first that failed.
+fn carried_out(
+    ask: impl Fn() -> rdkafka::error::KafkaResult<Vec<std::result::Result<(), Code>>>,
 ) -> std::result::Result<(), Code> {
-    match results {
-        Ok(mut each) => each.find(std::result::Result::is_err).unwrap_or(Ok(())),
-        Err(error) => Err(error.rdkafka_error_code().unwrap_or(Code::Fail)),
+    let mut tries = 1;
+    loop {
+        let done = match ask() {
+            Ok(each) => each.into_iter().find(std::result::Result::is_err).unwrap_or(Ok(())),
+            Err(error) => Err(code_of(&error).unwrap_or(Code::Fail)),
+        };
+        match done {
+            Err(code) if tries < TRIES && may_pass(code) => {
+                tries += 1;
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
     }
+}
+
+fn may_pass(code: Code) -> bool {
+    code != Code::TopicAlreadyExists && matches!(judged(code, String::new()), QueueError::Unavailable(_))
 }
 
 /// Makes changes one after another; gives those that were made.
@@ -127,10 +148,11 @@ pub(super) fn apply(admin: &Admin, changes: &[Change]) -> Result<Vec<Change>> {
             }
             What::Partitions { to, .. } => {
                 let wanted = NewPartitions::new(topic, usize::try_from(*to).unwrap_or_default());
-                let made = block_on(admin.client.create_partitions([&wanted], &admin.options));
-                let each =
-                    made.map(|all| all.into_iter().map(|one| one.map(drop).map_err(|(_, code)| code)));
-                outcome(each).map_err(|code| refused(topic, code))?;
+                let added = carried_out(|| {
+                    let made = block_on(admin.client.create_partitions([&wanted], &admin.options))?;
+                    Ok(made.into_iter().map(|one| one.map(drop).map_err(|(_, code)| code)).collect())
+                });
+                added.map_err(|code| refused(topic, code))?;
             }
             What::Setting { name, to, .. } => settings.entry(topic).or_default().push((name, to)),
             What::Copies { .. } => {}
@@ -151,9 +173,11 @@ fn alter(admin: &Admin, topic: &str, wanted: &[(&str, &str)]) -> Result<()> {
     let own = own.filter_map(|entry| Some((entry.name.as_str(), entry.value.as_deref()?)));
     let entries: HashMap<&str, &str> = own.chain(wanted.iter().copied()).collect();
     let change = AlterConfig { specifier: ResourceSpecifier::Topic(topic), entries };
-    let made = block_on(admin.client.alter_configs([&change], &admin.options));
-    let each = made.map(|all| all.into_iter().map(|one| one.map(drop).map_err(|(_, code)| code)));
-    outcome(each).map_err(|code| refused(topic, code))?;
+    let made = carried_out(|| {
+        let made = block_on(admin.client.alter_configs([&change], &admin.options))?;
+        Ok(made.into_iter().map(|one| one.map(drop).map_err(|(_, code)| code)).collect())
+    });
+    made.map_err(|code| refused(topic, code))?;
     let begun = Instant::now();
     while begun.elapsed() < SEEN {
         let seen = described(admin, &[topic])?.pop().and_then(std::result::Result::ok);
@@ -164,7 +188,7 @@ fn alter(admin: &Admin, topic: &str, wanted: &[(&str, &str)]) -> Result<()> {
         if wanted.iter().all(holds) {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
     Ok(())
 }

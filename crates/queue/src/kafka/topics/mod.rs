@@ -12,7 +12,7 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::config::{KafkaConfig, OVERHEAD};
 use super::connection::Connection;
-use super::error::{explained, failed};
+use super::error::{failed, judged};
 use super::token::{TokenError, hand_over};
 use super::{CALL, KafkaQueue};
 use crate::{QueueError, Result, TopicSpec};
@@ -147,11 +147,7 @@ fn is_present(consumer: &BaseConsumer<Connection>, topic: &str) -> Result<bool> 
 
 /// What a code means that the cluster answered about a topic.
 fn refused(topic: &str, code: Code) -> QueueError {
-    let reason = format!("topic {topic}: {code}");
-    explained(code, &reason).unwrap_or_else(|| match failed(rdkafka::error::KafkaError::AdminOp(code)) {
-        QueueError::Unavailable(_) => QueueError::Unavailable(reason),
-        _ => QueueError::Permanent(reason),
-    })
+    judged(code, format!("topic {topic}: {code}"))
 }
 
 fn brokers(consumer: &BaseConsumer<Connection>) -> Result<usize> {
