@@ -53,7 +53,10 @@ fn python(dir: &Path) -> Result<Command> {
     let pinned: Vec<&str> = pinned.lines().collect();
     let proto = examples()?.join("../proto");
     let mut generate = services::python("consume-events", &pinned, dir)?;
-    generate.args(["-m", "grpc_tools.protoc", "-I"]).arg(proto).arg(format!("--python_out={}", dir.display()));
+    generate
+        .args(["-m", "grpc_tools.protoc", "-I"])
+        .arg(proto)
+        .arg(format!("--python_out={}", dir.display()));
     succeed(generate.arg("cortex/records/v1/records.proto"))?;
     let mut command = services::python("consume-events", &pinned, dir)?;
     command.arg(folder.join("consume_events.py"));
@@ -66,7 +69,12 @@ fn java(dir: &Path) -> Result<Command> {
     succeed(Command::new("mvn").args(["-q", "-B", "package", &out, "-f"]).arg(pom))?;
     let mut command = Command::new("java");
     let path = format!("{0}/classes:{0}/libs/*", dir.display());
-    command.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", &path, "com.example.ConsumeEvents"]);
+    command.args([
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        &path,
+        "com.example.ConsumeEvents",
+    ]);
     Ok(command)
 }
 

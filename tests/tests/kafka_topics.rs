@@ -52,7 +52,9 @@ fn a_plan_is_applied_once_and_nothing_is_lost_unasked() -> Result<()> {
     ensure!(status == 0 && changes(&applied, "made").len() == TOPICS, "{status}: {applied}");
     until("the topics to be as planned", SEEN, || Ok(topics(&kafka, &["plan"], &[])?.0 == 0))?;
     let events = described(&kafka, "cortex.events.v1")?;
-    for part in ["PartitionCount: 12", "ReplicationFactor: 1", "retention.ms=604800000", "min.insync.replicas=1"] {
+    for part in
+        ["PartitionCount: 12", "ReplicationFactor: 1", "retention.ms=604800000", "min.insync.replicas=1"]
+    {
         ensure!(events.contains(part), "{part}: {events}");
     }
     let (status, again) = topics(&kafka, &["apply"], &[])?;
@@ -64,14 +66,19 @@ fn a_plan_is_applied_once_and_nothing_is_lost_unasked() -> Result<()> {
     let set = kafka.tool("kafka.admin.ConfigCommand", &other)?.output()?;
     ensure!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
 
-    let settings = ["topic_overrides=events.partitions=18,events.retention.ms=1000,events.compression.type=lz4"];
-    let event = |what: &str, effect: &str| ("cortex.events.v1".to_owned(), what.to_owned(), effect.to_owned());
+    let settings =
+        ["topic_overrides=events.partitions=18,events.retention.ms=1000,events.compression.type=lz4"];
+    let event =
+        |what: &str, effect: &str| ("cortex.events.v1".to_owned(), what.to_owned(), effect.to_owned());
     let (status, planned) = topics(&kafka, &["plan"], &settings)?;
     let found = changes(&planned, "changes");
     let wanted =
         [event("partitions", "safe"), event("compression.type", "safe"), event("retention.ms", "may_lose")];
     ensure!(status == 2 && found == wanted, "{found:?}");
-    ensure!(planned["changes"][0]["note"].as_str().is_some_and(|note| note.contains("keys move")), "{planned}");
+    ensure!(
+        planned["changes"][0]["note"].as_str().is_some_and(|note| note.contains("keys move")),
+        "{planned}"
+    );
 
     let (status, applied) = topics(&kafka, &["apply"], &settings)?;
     ensure!(status == 2 && changes(&applied, "made") == wanted[..2], "{applied}");
@@ -80,7 +87,9 @@ fn a_plan_is_applied_once_and_nothing_is_lost_unasked() -> Result<()> {
         Ok(changes(&topics(&kafka, &["plan"], &settings)?.1, "changes") == wanted[2..])
     })?;
     let events = described(&kafka, "cortex.events.v1")?;
-    for part in ["PartitionCount: 18", "retention.ms=604800000", "compression.type=lz4", "segment.bytes=123456789"] {
+    for part in
+        ["PartitionCount: 18", "retention.ms=604800000", "compression.type=lz4", "segment.bytes=123456789"]
+    {
         ensure!(events.contains(part), "{part}: {events}");
     }
     let (status, applied) = topics(&kafka, &["apply", "--allow-loss"], &settings)?;

@@ -58,7 +58,9 @@ fn with(mut pairs: Pairs, name: &str, value: &str) -> Pairs {
 /// `cortex topics COMMAND` on a listener.
 fn topics(command: &str, address: &str, login: &Pairs) -> Result<Output> {
     let mut cortex = cortex()?;
-    cortex.args(["topics", command, "--kafka", address]).envs(login.iter().map(|(name, value)| (name, value)));
+    cortex
+        .args(["topics", command, "--kafka", address])
+        .envs(login.iter().map(|(name, value)| (name, value)));
     Ok(cortex.output()?)
 }
 
@@ -170,7 +172,8 @@ fn the_roles_run_with_the_acls_that_are_documented_and_end_with_a_reason_without
     let _registry = system.registry_with(&registry)?;
     let _scanner = start("scanner", "scanner", &of("scanner"))?;
     let by_token = token(&kafka, &oauth.token_url(), "cortex-parser", AUDIENCE);
-    let mut parsers = vec![start("parser", "parser-1", &of("parser"))?, start("parser", "parser-2", &by_token)?];
+    let mut parsers =
+        vec![start("parser", "parser-1", &of("parser"))?, start("parser", "parser-2", &by_token)?];
     system.ask(&["account", "create", "--id", &account])?;
     let source = system.source(&account, "events", store.bucket(), keys)?;
     let mut uploaded = Uploaded::default();
@@ -193,7 +196,10 @@ fn the_roles_run_with_the_acls_that_are_documented_and_end_with_a_reason_without
     at_rest(8)?;
     let worked = |name: &str, files: &[Value]| files.iter().any(|file| file["worker_id"] == name);
     let read = files()?;
-    ensure!(worked("parser-1", &read) && worked("parser-2", &read), "one of the parsers read nothing: {read:?}");
+    ensure!(
+        worked("parser-1", &read) && worked("parser-2", &read),
+        "one of the parsers read nothing: {read:?}"
+    );
 
     // A right that is taken away in mid-run: the parsers end and say why; with it again nothing is lost or doubled.
     let acl = "--allow-principal User:cortex-parser --operation Write --topic cortex.events.v1";

@@ -5,7 +5,7 @@ use std::fmt;
 
 use anyhow::{Context, Result};
 use queue::kafka::{
-    ClientCredentials, KafkaConfig, MskIam, OidcSettings, Sasl, Security, Tls, TopicPlan, Tokens,
+    ClientCredentials, KafkaConfig, MskIam, OidcSettings, Sasl, Security, Tls, Tokens, TopicPlan,
 };
 use records::topic::{ALL, FILE_PROGRESS, OBJECTS};
 use std::sync::Arc;
@@ -47,7 +47,9 @@ fn security(settings: &Settings) -> Result<Security> {
         }
     };
     let unused = |name: &str, is_set: bool, protocols: &str| match is_set {
-        true => Err(wrong(name, format!("it is set, and kafka_security_protocol is {protocol}, not {protocols}"))),
+        true => {
+            Err(wrong(name, format!("it is set, and kafka_security_protocol is {protocol}, not {protocols}")))
+        }
         false => Ok(()),
     };
     if !with_tls {
@@ -55,7 +57,11 @@ fn security(settings: &Settings) -> Result<Security> {
         unused("kafka_client_cert_file", settings.kafka_client_cert_file.is_some(), "ssl or sasl_ssl")?;
     }
     if !with_sasl {
-        unused("kafka_sasl_mechanism", settings.kafka_sasl_mechanism.is_some(), "sasl_plaintext or sasl_ssl")?;
+        unused(
+            "kafka_sasl_mechanism",
+            settings.kafka_sasl_mechanism.is_some(),
+            "sasl_plaintext or sasl_ssl",
+        )?;
     }
     Ok(Security {
         tls: with_tls.then(|| tls(settings)).transpose()?,
@@ -108,7 +114,8 @@ fn sasl(settings: &Settings) -> Result<Sasl> {
         "OAUTHBEARER" => Sasl::Bearer(Arc::new(Tokens::new(oauth(settings)?))),
         "AWS_MSK_IAM" => {
             let region = settings.kafka_msk_region.clone();
-            let region = region.ok_or_else(|| missing("kafka_msk_region", "the region of the MSK cluster"))?;
+            let region =
+                region.ok_or_else(|| missing("kafka_msk_region", "the region of the MSK cluster"))?;
             Sasl::Bearer(Arc::new(Tokens::new(MskIam::new(region))))
         }
         other => {
@@ -152,13 +159,16 @@ pub(crate) fn topics(settings: &Settings) -> Result<Vec<TopicPlan>, SettingsErro
     let mut topics: Vec<TopicPlan> = ALL.iter().map(|name| topic(settings, name)).collect();
     for (key, value) in &settings.topic_overrides {
         let named = key.split_once('.').filter(|(_, setting)| !setting.is_empty());
-        let plan = named.and_then(|(short, _)| topics.iter_mut().find(|plan| short_name(&plan.name) == short));
+        let plan =
+            named.and_then(|(short, _)| topics.iter_mut().find(|plan| short_name(&plan.name) == short));
         let (Some((_, setting)), Some(plan)) = (named, plan) else {
             let shorts = ALL.map(short_name).join(", ");
-            let reason = format!("{key:?} does not begin with a topic and a dot, such as events.partitions: {shorts}");
+            let reason =
+                format!("{key:?} does not begin with a topic and a dot, such as events.partitions: {shorts}");
             return Err(wrong("topic_overrides", reason));
         };
-        let number = || value.trim().parse().map_err(|_| wrong("topic_overrides", format!("{key} is no number")));
+        let number =
+            || value.trim().parse().map_err(|_| wrong("topic_overrides", format!("{key} is no number")));
         match setting {
             PARTITIONS => plan.partitions = number()?,
             REPLICATION => plan.replication = number()?,
@@ -209,8 +219,12 @@ fn topic(settings: &Settings, name: &str) -> TopicPlan {
     }
     let on_growth = match name {
         OBJECTS => None,
-        FILE_PROGRESS => Some("restart the registry then: it reads the partitions that there were at its start"),
-        _ => Some("keys move to other partitions: the order of a key's records does not hold over the change"),
+        FILE_PROGRESS => {
+            Some("restart the registry then: it reads the partitions that there were at its start")
+        }
+        _ => {
+            Some("keys move to other partitions: the order of a key's records does not hold over the change")
+        }
     };
     TopicPlan {
         name: name.to_owned(),

@@ -669,7 +669,8 @@ impl Settings {
 
 /// This process's variables, as far as they are text.
 pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn read_file(path: &Path) -> Result<Table, SettingsError> {

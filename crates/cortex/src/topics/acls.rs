@@ -1,8 +1,6 @@
 //! What each role must be allowed on a cluster with ACLs, and nothing beyond: the end-to-end tests run with exactly these.
 
-use records::topic::{
-    ATTRIBUTES, EVENTS, FILE_PROGRESS, ID_MAPPINGS, ITEMS, OBJECTS, REJECTED_ROWS,
-};
+use records::topic::{ATTRIBUTES, EVENTS, FILE_PROGRESS, ID_MAPPINGS, ITEMS, OBJECTS, REJECTED_ROWS};
 
 use crate::args::{AclRole, AclsArgs};
 

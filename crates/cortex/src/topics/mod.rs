@@ -155,7 +155,10 @@ mod tests {
         );
         let survey = Survey { brokers: 3, present: Vec::new(), changes: vec![change] };
         let shown = json_of(&survey, &[]);
-        assert_eq!((&shown["as_planned"], &shown["changes"][0]["effect"]), (&json!(false), &json!("may_lose")));
+        assert_eq!(
+            (&shown["as_planned"], &shown["changes"][0]["effect"]),
+            (&json!(false), &json!("may_lose"))
+        );
         assert_eq!(summary(&survey, "to change"), "3 brokers: 1 to change");
     }
 }

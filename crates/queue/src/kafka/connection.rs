@@ -183,7 +183,10 @@ mod tests {
         connection.error(KafkaError::Global(Code::Authentication), "invalid credentials");
         connection.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
         let verdict = connection.verdict(KafkaError::MetadataFetch(Code::AllBrokersDown));
-        assert!(matches!(&verdict, QueueError::Denied(text) if text.contains("invalid credentials")), "{verdict}");
+        assert!(
+            matches!(&verdict, QueueError::Denied(text) if text.contains("invalid credentials")),
+            "{verdict}"
+        );
         let verdict = connection.verdict(KafkaError::MetadataFetch(Code::AllBrokersDown));
         assert!(matches!(verdict, QueueError::Unavailable(_)), "what was said holds once: {verdict}");
     }

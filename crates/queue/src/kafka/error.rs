@@ -82,10 +82,16 @@ pub(super) fn explained(code: Code, reason: &str) -> Option<QueueError> {
                 "the broker's certificate is not of a CA that is trusted here, or of another host: give its CA (PEM) by \
                  kafka_ca_file",
             ),
-            _ if has(reason, &["certificate required", "bad certificate", "unknown ca", "alert number 116"]) => denied(
-                "the broker wants a client certificate that it trusts: check kafka_client_cert_file and \
+            _ if has(
+                reason,
+                &["certificate required", "bad certificate", "unknown ca", "alert number 116"],
+            ) =>
+            {
+                denied(
+                    "the broker wants a client certificate that it trusts: check kafka_client_cert_file and \
                  kafka_client_key_file",
-            ),
+                )
+            }
             _ => for_now("check kafka_security_protocol, and whether this listener of the broker speaks TLS"),
         },
         // What librdkafka supposes where a broker hangs up on the first request.
@@ -166,7 +172,8 @@ mod tests {
         let reason = format!("{NO_TOKEN}: the token endpoint does not answer; {ASKED_AGAIN}");
         assert!(matches!(explained(Code::Authentication, &reason), Some(QueueError::Unavailable(_))));
         assert!(denied(Code::Authentication, NO_TOKEN).contains("kafka_oauth_"));
-        let reason = "Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol";
+        let reason =
+            "Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol";
         let Some(QueueError::Unavailable(text)) = explained(Code::BrokerTransportFailure, reason) else {
             panic!("{reason}")
         };

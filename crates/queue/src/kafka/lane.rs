@@ -52,8 +52,7 @@ impl KafkaLane {
         revoked: Arc<AtomicBool>,
     ) -> Result<Self> {
         let transactional_id = transactional_id(group_id, topic, partition);
-        let producer =
-            connection::producer(&config.transactional(&transactional_id), config.connection())?;
+        let producer = connection::producer(&config.transactional(&transactional_id), config.connection())?;
         producer.init_transactions(CALL).map_err(|error| lane_failed(error, (topic, partition)))?;
         let consumer = connection::consumer(&config.lane_consumer(group_id), config.connection())?;
         let mut lane = Self {

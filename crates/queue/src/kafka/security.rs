@@ -110,8 +110,7 @@ mod tests {
 
     #[test]
     fn the_protocol_follows_from_what_is_set() {
-        let scram =
-            || Some(Sasl::Scram { sha512: true, username: "cortex".into(), password: "hush".into() });
+        let scram = || Some(Sasl::Scram { sha512: true, username: "cortex".into(), password: "hush".into() });
         let protocol = |tls, sasl| Security { tls, sasl }.properties().remove("security.protocol");
         assert_eq!(protocol(None, None).as_deref(), Some("plaintext"));
         assert_eq!(protocol(Some(Tls::default()), None).as_deref(), Some("ssl"));

@@ -61,7 +61,8 @@ impl SecureKafka {
         }
         command.args(java(HEAP)?.get_args()).arg("kafka.Kafka").arg(&properties);
         let mut server = Server::start("kafka", &command, dir.path())?;
-        server.wait(PATIENCE, |server| server.said(READY) && [sasl, mtls, inside].into_iter().all(accepts))?;
+        server
+            .wait(PATIENCE, |server| server.said(READY) && [sasl, mtls, inside].into_iter().all(accepts))?;
         let _ = controller;
         Ok(Self { _server: server, sasl, mtls, inside, ca, dir })
     }

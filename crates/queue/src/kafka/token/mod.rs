@@ -173,8 +173,7 @@ mod tests {
 
     #[test]
     fn a_token_is_not_in_debug_output() {
-        let token =
-            Token { value: "hush".to_owned(), principal: "cortex".to_owned(), expires: UNIX_EPOCH };
+        let token = Token { value: "hush".to_owned(), principal: "cortex".to_owned(), expires: UNIX_EPOCH };
         assert!(!format!("{token:?}").contains("hush"));
     }
 }

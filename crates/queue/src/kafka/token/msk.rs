@@ -62,8 +62,9 @@ impl TokenSource for MskIam {
         Box::pin(async move {
             let credentials = self.credentials().await?;
             let now = SystemTime::now();
-            let value = signed(&self.region, credentials, now)
-                .map_err(|error| TokenError::Denied(format!("the token for MSK cannot be signed: {error}")))?;
+            let value = signed(&self.region, credentials, now).map_err(|error| {
+                TokenError::Denied(format!("the token for MSK cannot be signed: {error}"))
+            })?;
             Ok(Token { value, principal: "msk-iam".to_owned(), expires: now + LIFE })
         })
     }
@@ -126,7 +127,9 @@ mod tests {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/msk_token.py");
         let packages = ["aws-msk-iam-sasl-signer-python==1.0.2", "boto3==1.44.8"];
         let mut signer = services::Python::with("msk", &packages, &script).unwrap();
-        for (region, session) in [("eu-central-1", ""), ("us-east-1", "a session/with+signs=="), ("cn-north-1", "s")] {
+        for (region, session) in
+            [("eu-central-1", ""), ("us-east-1", "a session/with+signs=="), ("cn-north-1", "s")]
+        {
             let token = (!session.is_empty()).then(|| session.to_owned());
             let keys = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfi", token, None, "test");
             let ours = signed(region, keys, UNIX_EPOCH + Duration::from_secs(NOW)).unwrap();

@@ -79,10 +79,9 @@ impl ClientCredentials {
     /// Where the URL is none, or the CAs cannot be read.
     pub fn new(settings: OidcSettings) -> QueueResult<Self> {
         let wrong = |what: String| QueueError::Permanent(what);
-        let url: Uri = settings
-            .token_url
-            .parse()
-            .map_err(|error| wrong(format!("the token endpoint {:?} is no URL: {error}", settings.token_url)))?;
+        let url: Uri = settings.token_url.parse().map_err(|error| {
+            wrong(format!("the token endpoint {:?} is no URL: {error}", settings.token_url))
+        })?;
         if !matches!(url.scheme_str(), Some("http" | "https")) {
             return Err(wrong(format!("the token endpoint {:?} is no https:// URL", settings.token_url)));
         }

@@ -82,7 +82,9 @@ fn cannot_be_made(topic: &str, code: Code) -> QueueError {
         Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
             " is missing, and this principal may not make it: have an administrator run `cortex topics apply`"
         }
-        Code::InvalidReplicationFactor => " cannot be made: there are fewer brokers than topic_replication asks for",
+        Code::InvalidReplicationFactor => {
+            " cannot be made: there are fewer brokers than topic_replication asks for"
+        }
         _ => " cannot be made",
     };
     match refused(topic, code) {
