@@ -8,6 +8,9 @@ use crate::QueueError;
 const DOCS: &str = "docs/kafka.md";
 /// How librdkafka begins what it says of a token that was not got; behind it stands what the source of tokens said.
 const NO_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token";
+/// What TLS says where a broker does not take the client's certificate, or misses one.
+const UNWANTED_CLIENT: [&str; 4] =
+    ["certificate required", "bad certificate", "unknown ca", "alert certificate unknown"];
 /// In the message of a token that may be had a little later.
 pub(super) const ASKED_AGAIN: &str = "it is asked for again";
 
@@ -77,21 +80,16 @@ pub(super) fn explained(code: Code, reason: &str) -> Option<QueueError> {
             "the broker does not accept these credentials: check kafka_sasl_mechanism, kafka_sasl_username and \
              kafka_sasl_password_file",
         ),
+        // Under TLS 1.3 a broker says so after the handshake, on what is then a connection that breaks.
+        Code::SSL | Code::BrokerTransportFailure if has(reason, &UNWANTED_CLIENT) => denied(
+            "the broker wants a client certificate that it trusts: check kafka_client_cert_file and \
+             kafka_client_key_file",
+        ),
         Code::SSL => match reason {
             _ if has(reason, &["certificate verify failed", "could not be verified"]) => denied(
                 "the broker's certificate is not of a CA that is trusted here, or of another host: give its CA (PEM) by \
                  kafka_ca_file",
             ),
-            _ if has(
-                reason,
-                &["certificate required", "bad certificate", "unknown ca", "alert number 116"],
-            ) =>
-            {
-                denied(
-                    "the broker wants a client certificate that it trusts: check kafka_client_cert_file and \
-                 kafka_client_key_file",
-                )
-            }
             _ => for_now("check kafka_security_protocol, and whether this listener of the broker speaks TLS"),
         },
         // What librdkafka supposes where a broker hangs up on the first request.
