@@ -18,7 +18,9 @@ const TOPICS: usize = 7;
 fn topics(kafka: &KafkaCluster, command: &[&str], settings: &[&str]) -> Result<(i32, Value)> {
     let mut cortex = cortex()?;
     cortex.arg("topics").args(command).args(["--json", "--kafka", kafka.bootstrap()]);
-    settings.iter().for_each(|pair| drop(cortex.args(["--set", pair])));
+    for pair in settings {
+        cortex.args(["--set", pair]);
+    }
     let output = cortex.output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     let printed = serde_json::from_slice(&output.stdout).with_context(|| format!("{command:?}: {said}"))?;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use queue::kafka::{
     ClientCredentials, KafkaConfig, MskIam, OidcSettings, Sasl, Security, Tls, Tokens, TopicPlan,
 };
 use records::topic::{ALL, FILE_PROGRESS, OBJECTS};
-use std::sync::Arc;
 
 use crate::settings::{Settings, SettingsError, missing, secret};
 
@@ -78,10 +78,9 @@ fn tls(settings: &Settings) -> Result<Tls, SettingsError> {
             return Err(missing("kafka_client_cert_file", "the certificate of kafka_client_key_file"));
         }
     };
-    for path in [&settings.kafka_ca_file, &settings.kafka_client_cert_file, &settings.kafka_client_key_file] {
-        if let Some(path) = path {
-            std::fs::metadata(path).map_err(|source| SettingsError::File { path: path.clone(), source })?;
-        }
+    let files = [&settings.kafka_ca_file, &settings.kafka_client_cert_file, &settings.kafka_client_key_file];
+    for path in files.into_iter().flatten() {
+        std::fs::metadata(path).map_err(|source| SettingsError::File { path: path.clone(), source })?;
     }
     Ok(Tls { ca_file: settings.kafka_ca_file.clone(), client })
 }
