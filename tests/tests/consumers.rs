@@ -34,7 +34,7 @@ fn sees_each_row_once(language: &str, printed: &str, upload: &Upload) -> Result<
     for line in printed.lines() {
         let record: Value = serde_json::from_str(line).with_context(|| format!("{language}: {line}"))?;
         ensure!(record["type"] == "view", "{language}: {line}");
-        ensure!(record["properties"]["price"]["number_value"].is_number(), "{language}: {line}");
+        ensure!(record["properties"]["price"]["string_value"].is_string(), "{language}: {line}");
         let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| line.to_owned());
         ensure!(users.insert(text(&record["user_id"])?), "{language}: twice: {line}");
         ensure!(numbers.insert(text(&record["envelope"]["record_id"])?), "{language}: twice: {line}");

@@ -133,9 +133,9 @@ fn each_way_to_log_in_works_and_what_is_wrong_is_told() -> Result<()> {
 
 /// Waits for a role that ends by itself; what it wrote.
 fn ends_denied(mut process: Process, advice: &str) -> Result<()> {
-    until("the role to end", PATIENCE, || Ok(!process.is_running()?))?;
+    until("the role to end", PATIENCE, || Ok(process.status()?.is_some()))?;
+    let status = process.status()?.context("a status")?;
     let log = process.log();
-    let status = process.terminate(PATIENCE)?;
     ensure!(status.code() == Some(DENIED) && log.contains(advice), "{status}, no {advice:?} in {log}");
     ensure!(!log.contains("secret-of-"), "a secret is told: {log}");
     Ok(())

@@ -94,10 +94,9 @@ impl ClientContext for Connection {
                 other => tracing::warn!("{other}"),
             }
         }
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        // That all brokers are down says less than why one is not reached.
-        if said.is_none() || code != Code::AllBrokersDown {
-            *said = Some(known);
+        // That all brokers are down says less than why one is not reached, which was said before.
+        if code != Code::AllBrokersDown {
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         }
     }
 
