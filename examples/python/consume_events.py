@@ -11,7 +11,7 @@ ends once it has read what there was.
 import argparse
 import sys
 
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from google.protobuf.json_format import MessageToJson
 
 from cortex.records.v1.records_pb2 import Event
@@ -46,27 +46,26 @@ def main():
 
 
 def consume(consumer, until_end):
+    positions = {}
     ended = set()
     while True:
         for message in consumer.consume(num_messages=500, timeout=0.5):
             if message.error() is None:
                 ended.discard(message.partition())
                 handle(Event.FromString(message.value()))
+                positions[message.partition()] = message.offset() + 1
             elif message.error().code() == KafkaError._PARTITION_EOF:
                 ended.add(message.partition())
             else:
                 sys.exit(f"the broker refuses: {message.error()}")
-        if consumer.assignment():
+        if positions:
             # After a crash between handle and here the records come again: envelope.record_id tells them.
-            commit(consumer)
-            if until_end and len(ended) == len(consumer.assignment()):
-                return
-
-
-def commit(consumer):
-    positions = [one for one in consumer.position(consumer.assignment()) if one.offset >= 0]
-    if positions:
-        consumer.commit(offsets=positions, asynchronous=False)
+            offsets = [TopicPartition(TOPIC, partition, offset) for partition, offset in positions.items()]
+            consumer.commit(offsets=offsets, asynchronous=False)
+            positions.clear()
+        assigned = len(consumer.assignment())
+        if until_end and assigned and len(ended) == assigned:
+            return
 
 
 def handle(event):
