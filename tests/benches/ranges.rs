@@ -14,8 +14,8 @@ use end_to_end::process::until;
 use end_to_end::s3::Store;
 use end_to_end::system::System;
 use jiff::Timestamp;
+use queue::Queue;
 use queue::kafka::{KafkaConfig, KafkaQueue};
-use queue::{MAX_MESSAGE_BYTES, Queue};
 use records::topic::OBJECTS;
 use serde_json::{Value, json};
 use services::{KafkaCluster, TcpProxy};
@@ -74,12 +74,7 @@ fn read(parsers: u32, in_ranges: bool, bytes: u64, wait: Duration) -> Result<f64
     std::thread::sleep(Duration::from_secs(8));
     let (text, rows) = csv(bytes);
     store.put("events/2026-11-23/large.csv", text.as_bytes())?;
-    let queue = KafkaQueue::new(KafkaConfig {
-        bootstrap: kafka.bootstrap().to_owned(),
-        properties: Default::default(),
-        replication: -1,
-        max_message_bytes: MAX_MESSAGE_BYTES,
-    })?;
+    let queue = KafkaQueue::new(KafkaConfig::new(kafka.bootstrap()))?;
     let _scanner = system.scanner()?;
     until("the object to be on the queue", PATIENCE, || Ok(queue.count(OBJECTS)? > 0))?;
     let begun = Timestamp::now();

@@ -94,6 +94,11 @@ impl Process {
         Ok(self.child.try_wait()?.is_none())
     }
 
+    /// How it ended; none while it runs.
+    pub fn status(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// The end of what it wrote, under its name.
     pub fn tail(&self, lines: usize) -> String {
         let log = self.log();

@@ -1,6 +1,6 @@
 //! Messages that come onto a topic once more, as after a scanner that died, and how far a group is with it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -10,12 +10,7 @@ use queue::{Outgoing, Queue, Start};
 use crate::consumer::Message;
 
 fn queue(bootstrap: &str) -> Result<KafkaQueue> {
-    Ok(KafkaQueue::new(KafkaConfig {
-        bootstrap: bootstrap.to_owned(),
-        properties: BTreeMap::new(),
-        replication: -1,
-        max_message_bytes: queue::MAX_MESSAGE_BYTES,
-    })?)
+    Ok(KafkaQueue::new(KafkaConfig::new(bootstrap))?)
 }
 
 /// Puts the messages on the topic so many times more, each time under other keys, and so on other partitions.

@@ -37,7 +37,7 @@ pub(crate) async fn run(mut args: AuditArgs) -> Result<ExitCode> {
     let files = all_files(&mut registry, &args.source).await?;
     let (source_id, kafka, data_dir) = (source_id.to_owned(), args.kafka.clone(), args.client.dev_dir());
     let read = tokio::task::spawn_blocking(move || -> Result<Topics> {
-        let queue = tail::queue(kafka.as_deref(), &data_dir)?;
+        let queue = tail::queue(&kafka, &data_dir)?;
         let mut topics = Topics::default();
         topics.read(queue.as_ref(), topic, &source_id, Kind::Accepted)?;
         topics.read(queue.as_ref(), REJECTED_ROWS, &source_id, Kind::Rejected)?;

@@ -5,12 +5,14 @@ mod args;
 mod audit;
 mod client;
 mod dev;
+mod kafka;
 mod manual;
 mod role;
 mod schema;
 mod settings;
 mod tail;
 mod tls;
+mod topics;
 mod validate;
 mod web;
 
@@ -21,10 +23,16 @@ use tokio_util::sync::CancellationToken;
 
 use args::{Cli, Command, RoleArgs};
 use client::ClientError;
+use queue::QueueError;
 use settings::{Settings, SettingsError};
 
 /// Wrong usage or settings (sysexits' EX_USAGE).
 const WRONG_USAGE: u8 = 64;
+
+/// The queue does not accept who this is, or what it asks for.
+const NOT_PERMITTED: u8 = 4;
+/// The queue does not answer.
+const UNREACHABLE: u8 = 6;
 
 /// What a command found, where it was asked a question; the process leaves with 0 or 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +90,11 @@ fn exit_status(error: &anyhow::Error) -> ExitCode {
     if error.is::<SettingsError>() || error.is::<UsageError>() {
         return ExitCode::from(WRONG_USAGE);
     }
+    match error.downcast_ref::<QueueError>() {
+        Some(QueueError::Denied(_)) => return ExitCode::from(NOT_PERMITTED),
+        Some(QueueError::Unavailable(_)) => return ExitCode::from(UNREACHABLE),
+        _ => {}
+    }
     error.downcast_ref::<ClientError>().map_or(ExitCode::FAILURE, |error| ExitCode::from(error.exit_status()))
 }
 
@@ -89,6 +102,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Audit(args) => return audit::run(args).await,
         Command::Validate(args) => return validate::run(args).await,
+        Command::Topics(command) => {
+            return tokio::task::spawn_blocking(move || topics::run(&command)).await?;
+        }
         Command::Schema(command) => return schema::run(command).await,
         Command::Dev(args) => dev::run(args, shutdown_signal()?).await,
         Command::Registry(args) => role::registry(load(&args)?, shutdown_signal()?).await,
@@ -112,9 +128,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 fn load(args: &RoleArgs) -> Result<Settings, SettingsError> {
     let flags = args.flags().map_err(|reason| SettingsError::Value { name: "--set".to_owned(), reason })?;
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Settings::load(args.config.as_deref(), environment, &flags)
+    Settings::load(args.config.as_deref(), settings::environment(), &flags)
 }
 
 /// Cancelled at SIGTERM or SIGINT.

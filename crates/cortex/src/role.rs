@@ -1,6 +1,5 @@
 //! The roles as separate processes: settings in, parts wired, run until told to stop.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use api::client::{Channel, Worker, connect_with, transport};
 use futures::FutureExt;
-use queue::kafka::{KafkaConfig, KafkaQueue};
+use queue::kafka::KafkaQueue;
 use queue::{Queue, TopicSpec};
+use records::topic::{ALL, FILE_PROGRESS, OBJECTS};
 use registry::RegistryError;
 use telemetry::{Health, Telemetry};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::settings::{Settings, SettingsError};
-use crate::{tls, web};
+use crate::{kafka, tls, web};
 
 /// Between two looks whether a role can work.
 const READINESS_EVERY: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ const NO_REGISTRY: &str = "the registry does not serve";
 pub(crate) async fn registry(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let (_telemetry, health) = observe(&settings, "cortex-registry", &shutdown).await?;
     let config = registry_config(&settings)?;
-    let queue = ready_queue(&settings, &shutdown).await?;
+    let queue = ready_queue(&settings, &[FILE_PROGRESS], &shutdown).await?;
     let server = bind_registry(config, queue, &shutdown).await?;
     tracing::info!(address = %server.local_addr(), "the registry listens");
     let probe = server.probe();
@@ -53,7 +53,7 @@ pub(crate) async fn registry(settings: Settings, shutdown: CancellationToken) ->
 pub(crate) async fn scanner(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let (_telemetry, health) = observe(&settings, "cortex-scanner", &shutdown).await?;
     let worker = worker(&settings)?;
-    let queue = ready_queue(&settings, &shutdown).await?;
+    let queue = ready_queue(&settings, &[OBJECTS], &shutdown).await?;
     let mut config = scanner::Config::new(settings.worker_id("scanner"));
     config.traceparent = telemetry::traceparent;
     config.lease_ttl = Duration::from_secs(settings.lease_seconds.into());
@@ -69,7 +69,7 @@ pub(crate) async fn scanner(settings: Settings, shutdown: CancellationToken) -> 
 pub(crate) async fn parser(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let (_telemetry, health) = observe(&settings, "cortex-parser", &shutdown).await?;
     let worker = worker(&settings)?;
-    let queue = ready_queue(&settings, &shutdown).await?;
+    let queue = ready_queue(&settings, &ALL, &shutdown).await?;
     let watching = watch(health, "parser", worker_lacks(&settings, queue.clone())?);
     tokio::select! {
         ran = parser::run(parser_config(&settings), worker, queue, shutdown) => Ok(ran?),
@@ -277,36 +277,26 @@ fn connection(settings: &Settings) -> Result<Channel> {
     Ok(connect_with(settings.registry_url()?, settings.worker_token()?.reveal(), &tls)?)
 }
 
-/// Kafka with its topics made; waits for a broker that is not up yet.
-async fn ready_queue(settings: &Settings, shutdown: &CancellationToken) -> Result<Arc<dyn Queue>> {
-    let queue: Arc<dyn Queue> = Arc::new(KafkaQueue::new(KafkaConfig {
-        bootstrap: settings.kafka()?.to_owned(),
-        properties: settings.kafka_properties.0.clone(),
-        replication: settings.topic_replication,
-        max_message_bytes: settings.max_message_bytes,
-    })?);
-    ensure_topics(queue.clone(), settings.topic_partitions, shutdown).await?;
+/// Kafka with the topics of a role made; waits for a broker that is not up yet.
+async fn ready_queue(
+    settings: &Settings,
+    topics: &[&str],
+    shutdown: &CancellationToken,
+) -> Result<Arc<dyn Queue>> {
+    let queue: Arc<dyn Queue> = Arc::new(KafkaQueue::new(kafka::config(settings)?)?);
+    ensure_topics(queue.clone(), topics, settings.topic_partitions, shutdown).await?;
     Ok(queue)
-}
-
-/// The queue on Kafka, with nothing set but where it is.
-pub(crate) fn kafka_queue(bootstrap: &str) -> Result<KafkaQueue> {
-    Ok(KafkaQueue::new(KafkaConfig {
-        bootstrap: bootstrap.to_owned(),
-        properties: BTreeMap::new(),
-        replication: -1,
-        max_message_bytes: queue::MAX_MESSAGE_BYTES,
-    })?)
 }
 
 /// Makes the topics; tries again while the queue is not there.
 pub(crate) async fn ensure_topics(
     queue: Arc<dyn Queue>,
+    topics: &[&str],
     partitions: i32,
     shutdown: &CancellationToken,
 ) -> Result<()> {
     let topics: Vec<TopicSpec> =
-        records::topic::ALL.iter().map(|name| TopicSpec { name: (*name).to_owned(), partitions }).collect();
+        topics.iter().map(|name| TopicSpec { name: (*name).to_owned(), partitions }).collect();
     let mut pause = Duration::from_millis(250);
     loop {
         let (queue, topics) = (queue.clone(), topics.clone());

@@ -96,8 +96,27 @@ enum Kind {
 const KEYS: &[(&str, Kind)] = &[
     ("kafka", Kind::Text),
     ("kafka_properties", Kind::Map),
+    ("kafka_security_protocol", Kind::Text),
+    ("kafka_ca_file", Kind::Text),
+    ("kafka_client_cert_file", Kind::Text),
+    ("kafka_client_key_file", Kind::Text),
+    ("kafka_sasl_mechanism", Kind::Text),
+    ("kafka_sasl_username", Kind::Text),
+    ("kafka_sasl_password", Kind::Text),
+    ("kafka_sasl_password_file", Kind::Text),
+    ("kafka_oauth_token_url", Kind::Text),
+    ("kafka_oauth_client_id", Kind::Text),
+    ("kafka_oauth_client_secret", Kind::Text),
+    ("kafka_oauth_client_secret_file", Kind::Text),
+    ("kafka_oauth_scope", Kind::Text),
+    ("kafka_oauth_ca_file", Kind::Text),
+    ("kafka_msk_region", Kind::Text),
     ("topic_partitions", Kind::Number),
     ("topic_replication", Kind::Number),
+    ("topic_min_insync_replicas", Kind::Number),
+    ("topic_retention_hours", Kind::Number),
+    ("topic_internal_retention_hours", Kind::Number),
+    ("topic_overrides", Kind::Map),
     ("max_message_bytes", Kind::Number),
     ("database_url", Kind::Text),
     ("grpc_listen", Kind::Text),
@@ -177,15 +196,60 @@ const NOT_SETTINGS: &[&str] = &[
 pub(crate) struct Settings {
     /// Kafka's bootstrap servers.
     pub kafka: Option<String>,
-    /// Any librdkafka setting besides, such as `security.protocol` and `sasl.password`.
+    /// Any librdkafka setting besides.
     #[serde(default)]
     pub kafka_properties: SecretMap,
-    /// Partitions of topics that are made at start.
+    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.
+    #[serde(default = "default_security_protocol")]
+    pub kafka_security_protocol: String,
+    /// CAs (PEM) of the brokers' certificates; the system's if absent.
+    pub kafka_ca_file: Option<PathBuf>,
+    /// The certificate chain (PEM) that is shown to brokers.
+    pub kafka_client_cert_file: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub kafka_client_key_file: Option<PathBuf>,
+    /// `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER` or `AWS_MSK_IAM`.
+    pub kafka_sasl_mechanism: Option<String>,
+    /// For PLAIN and SCRAM.
+    pub kafka_sasl_username: Option<String>,
+    /// The password, or a file that holds it.
+    pub kafka_sasl_password: Option<Secret>,
+    /// See `kafka_sasl_password`.
+    pub kafka_sasl_password_file: Option<PathBuf>,
+    /// For OAUTHBEARER: the OAuth server's token endpoint.
+    pub kafka_oauth_token_url: Option<String>,
+    /// The client at it.
+    pub kafka_oauth_client_id: Option<String>,
+    /// The client's secret, or a file that holds it.
+    pub kafka_oauth_client_secret: Option<Secret>,
+    /// See `kafka_oauth_client_secret`.
+    pub kafka_oauth_client_secret_file: Option<PathBuf>,
+    /// What is asked for; nothing if absent.
+    #[serde(default)]
+    pub kafka_oauth_scope: String,
+    /// CAs (PEM) of the endpoint's certificate; those of the public web if absent.
+    pub kafka_oauth_ca_file: Option<PathBuf>,
+    /// For AWS_MSK_IAM: the cluster's region.
+    pub kafka_msk_region: Option<String>,
+    /// Partitions of each topic.
     #[serde(default = "default_partitions")]
     pub topic_partitions: i32,
-    /// Their replication factor; -1 for the broker's default.
-    #[serde(default = "default_replication")]
+    /// Copies of each topic; 0 for three, or as many as there are brokers where those are fewer; -1 for the broker's default.
+    #[serde(default)]
     pub topic_replication: i32,
+    /// Copies that must have a message before it is acknowledged; 0 for two of three copies, and else one.
+    #[serde(default)]
+    pub topic_min_insync_replicas: i32,
+    /// How long records and rejected rows are kept; 0 for ever.
+    #[serde(default = "default_topic_retention")]
+    pub topic_retention_hours: u32,
+    /// How long what is between the roles is kept: longer than any of them may stand still; 0 for ever.
+    #[serde(default = "default_topic_internal_retention")]
+    pub topic_internal_retention_hours: u32,
+    /// Other values for single topics: `events.partitions=48`, `items.replication=2`, `attributes.cleanup.policy=compact`, with any
+    /// setting of Kafka's topics.
+    #[serde(default)]
+    pub topic_overrides: BTreeMap<String, String>,
     /// The largest message, in bytes; topics are made to take it.
     #[serde(default = "default_max_message_bytes")]
     pub max_message_bytes: u32,
@@ -377,8 +441,14 @@ impl fmt::Debug for SecretMap {
 fn default_partitions() -> i32 {
     12
 }
-fn default_replication() -> i32 {
-    -1
+fn default_security_protocol() -> String {
+    "plaintext".into()
+}
+fn default_topic_retention() -> u32 {
+    7 * 24
+}
+fn default_topic_internal_retention() -> u32 {
+    30 * 24
 }
 fn default_grpc_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7400))
@@ -597,6 +667,12 @@ impl Settings {
     }
 }
 
+/// This process's variables, as far as they are text.
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 fn read_file(path: &Path) -> Result<Table, SettingsError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| SettingsError::File { path: path.to_owned(), source })?;
@@ -633,7 +709,7 @@ fn parse_map(key: &str, text: &str) -> Result<Value, SettingsError> {
     Ok(Value::Table(table))
 }
 
-fn missing(name: &'static str, purpose: &'static str) -> SettingsError {
+pub(crate) fn missing(name: &'static str, purpose: &'static str) -> SettingsError {
     SettingsError::Missing {
         name,
         purpose,
@@ -642,7 +718,7 @@ fn missing(name: &'static str, purpose: &'static str) -> SettingsError {
     }
 }
 
-fn secret(
+pub(crate) fn secret(
     name: &'static str,
     purpose: &'static str,
     value: &Option<Secret>,
@@ -711,11 +787,13 @@ mod tests {
         let environment = env(&[
             ("CORTEX_ADMIN_TOKEN", "hush"),
             ("CORTEX_DATABASE_URL", "postgres://u:hush@h/d"),
-            ("CORTEX_KAFKA_PROPERTIES", "sasl.password=hush"),
+            ("CORTEX_KAFKA_PROPERTIES", "ssl.key.password=hush"),
+            ("CORTEX_KAFKA_SASL_PASSWORD", "hush"),
+            ("CORTEX_KAFKA_OAUTH_CLIENT_SECRET", "hush"),
         ]);
         let settings = Settings::load(None, environment, &BTreeMap::new()).unwrap();
         let shown = settings.shown().unwrap();
-        assert!(shown.contains("admin_token") && shown.contains("sasl.password"), "{shown}");
+        assert!(shown.contains("admin_token") && shown.contains("ssl.key.password"), "{shown}");
         assert!(!format!("{shown}{settings:?}").contains("hush"), "{shown}");
         let settings = Settings::load(None, env(&[]), &BTreeMap::new()).unwrap();
         let error = settings.kafka().unwrap_err().to_string();

@@ -5,16 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use queue::kafka::KafkaQueue;
 use queue::{Incoming, Queue, Start};
 use records::topic::HEADER_MESSAGE;
 use serde_json::{Value, json};
 
-use crate::args::TailArgs;
-use crate::role::kafka_queue;
+use crate::args::{KafkaArgs, TailArgs};
+use crate::kafka;
 
 /// Reads the topic and prints until the end that the arguments set.
 pub(crate) fn run(args: &TailArgs) -> Result<()> {
-    let queue = queue(args.kafka.as_deref(), &args.data_dir)?;
+    let queue = queue(&args.kafka, &args.data_dir)?;
     let start = if args.from_beginning { Start::Beginning } else { Start::End };
     let mut reader = queue.reader(&args.topic, start)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
@@ -40,10 +41,11 @@ pub(crate) fn run(args: &TailArgs) -> Result<()> {
     Ok(())
 }
 
-/// Kafka where it is given, else the queue in the data folder of a `cortex dev`.
-pub(crate) fn queue(kafka: Option<&str>, data_dir: &Path) -> Result<Box<dyn Queue>> {
-    if let Some(bootstrap) = kafka {
-        return Ok(Box::new(kafka_queue(bootstrap)?));
+/// Kafka where it is named, else the queue in the data folder of a `cortex dev`.
+pub(crate) fn queue(kafka: &KafkaArgs, data_dir: &Path) -> Result<Box<dyn Queue>> {
+    let settings = kafka.settings()?;
+    if settings.kafka.is_some() {
+        return Ok(Box::new(KafkaQueue::new(kafka::config(&settings)?)?));
     }
     let path = data_dir.join("queue.db");
     if !path.exists() {

@@ -50,7 +50,7 @@ impl Outbox {
                 .await
                 .unwrap_or_else(|panicked| Err(QueueError::Unavailable(panicked.to_string())));
             match sent {
-                Err(QueueError::Permanent(reason)) => return Err(QueueError::Permanent(reason)),
+                Err(error @ (QueueError::Permanent(_) | QueueError::Denied(_))) => return Err(error),
                 Err(error) if attempt < ATTEMPTS => {
                     tracing::warn!(%error, attempt, "a batch was not published; it is tried again");
                     attempt += 1;

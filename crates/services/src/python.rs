@@ -74,6 +74,18 @@ impl Drop for Python {
     }
 }
 
+/// A `python3` with these packages, pinned as pip names them, and without a script; `name` is that of their folder in the cache.
+/// What is given as `path` is found before them.
+///
+/// # Errors
+/// Where there is no Python, or a package cannot be fetched.
+pub fn python(name: &str, pinned: &[&str], path: &Path) -> Result<Command> {
+    let found = std::env::join_paths([path, &packages(name, pinned)?])?;
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", found).env("PYTHONUTF8", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
+}
+
 /// The folder of the packages, built for this interpreter's version.
 pub(crate) fn packages(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let version = Command::new("python3")

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, ensure};
 use prost::Message as _;
 use queue::kafka::{KafkaConfig, KafkaQueue};
-use queue::{Incoming, MAX_MESSAGE_BYTES, Queue, Reader, Start};
+use queue::{Incoming, Queue, Reader, Start};
 use records::queue::{FileProgress, Outcome};
 use records::topic::{EVENTS, FILE_PROGRESS, OBJECTS};
 use records::v1::Event;
@@ -71,14 +71,12 @@ impl Stage {
         let keys = (s3.access_key(), s3.secret_key());
         system.source(&account, "events", store.bucket(), keys)?;
         let queue = KafkaQueue::new(KafkaConfig {
-            bootstrap: kafka.bootstrap().to_owned(),
             properties: properties
                 .split(',')
                 .filter_map(|one| one.split_once('='))
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
-            replication: -1,
-            max_message_bytes: MAX_MESSAGE_BYTES,
+            ..KafkaConfig::new(kafka.bootstrap())
         })?;
         let mut scanner = system.scanner()?;
         until("the topics to be there", PATIENCE, || Ok(queue.lag("nobody", EVENTS).is_ok()))?;

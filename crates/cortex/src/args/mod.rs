@@ -9,12 +9,14 @@ use clap_complete::Shell;
 use ledger::tolerance::Tolerance;
 
 mod client;
+mod kafka;
 mod source;
 
 pub(crate) use client::{
     AccountCommand, ClientArgs, DatasetCommand, DeletionsArgs, DeletionsCommand, ProfileCommand,
     ProfileSetArgs, TokenCommand, TokenCreateArgs,
 };
+pub(crate) use kafka::{AclRole, AclsArgs, ApplyArgs, KafkaArgs, PlanArgs, TopicsCommand};
 pub(crate) use source::{
     CustomerDocument, PreviewArgs, ReprocessArgs, SchemaArgs, SetupArgs, SourceArgs, SourceCommand,
     SourceCreateArgs, SourceFields, SourceUpdateArgs,
@@ -28,9 +30,9 @@ Exit status:
   3   what was named is not there
   4   not authenticated, or not permitted
   5   refused: an argument that breaks a rule, or a state in which it cannot be done
-  6   the registry cannot be reached, or does not answer in time
+  6   the registry or Kafka cannot be reached, or does not answer in time
   64  wrong usage or settings
-`cortex validate --help` tells its own.";
+`cortex validate --help` and `cortex topics plan --help` tell their own.";
 
 /// Amazon S3 buckets as typed records on Kafka.
 #[derive(Debug, Parser)]
@@ -62,6 +64,9 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Check files before they are uploaded, by the very code that reads them then.
     Validate(ValidateArgs),
+    /// Kafka's topics as they are to be, and who may do what to them.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
     /// Schemas: proposed from files, compared with each other.
     #[command(subcommand)]
     Schema(SchemaCommand),
@@ -213,9 +218,9 @@ pub(crate) struct TailArgs {
     /// With --from-beginning: go on waiting for new records.
     #[arg(long)]
     pub follow: bool,
-    /// Kafka's bootstrap servers.
-    #[arg(long, env = "CORTEX_KAFKA", value_name = "HOST:PORT")]
-    pub kafka: Option<String>,
+    /// The cluster.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
     /// The data folder of `cortex dev`.
     #[arg(long, env = "CORTEX_DATA_DIR", value_name = "DIR", default_value = ".cortex")]
     pub data_dir: PathBuf,
@@ -226,9 +231,9 @@ pub(crate) struct TailArgs {
 pub(crate) struct AuditArgs {
     /// The source: its resource name, its id, or its display name.
     pub source: String,
-    /// Kafka's bootstrap servers.
-    #[arg(long, env = "CORTEX_KAFKA", value_name = "HOST:PORT")]
-    pub kafka: Option<String>,
+    /// The cluster.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
     /// How to reach the registry.
     #[command(flatten)]
     pub client: ClientArgs,

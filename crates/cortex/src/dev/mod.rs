@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 use api::client::{Registry, Worker, connect};
 use queue::Queue;
 use queue::embedded::EmbeddedQueue;
+use queue::kafka::{KafkaConfig, KafkaQueue};
 use sandbox::{Identity, Sandbox};
 use serde_json::json;
 use telemetry::Health;
@@ -28,7 +29,7 @@ pub(crate) use endpoints::Endpoints;
 
 use crate::args::DevArgs;
 use crate::client::file_json;
-use crate::role::{ensure_topics, kafka_queue};
+use crate::role::ensure_topics;
 use crate::{print, web};
 use folder::DataDir;
 use patience::Patience;
@@ -178,13 +179,13 @@ impl Part {
 
 async fn open_queue(args: &DevArgs, dir: &DataDir, shutdown: &CancellationToken) -> Result<Arc<dyn Queue>> {
     let queue: Arc<dyn Queue> = match &args.kafka {
-        Some(bootstrap) => Arc::new(kafka_queue(bootstrap)?),
+        Some(bootstrap) => Arc::new(KafkaQueue::new(KafkaConfig::new(bootstrap))?),
         None => {
             let path = dir.join("queue.db");
             Arc::new(tokio::task::spawn_blocking(move || EmbeddedQueue::open(&path)).await??)
         }
     };
-    ensure_topics(queue.clone(), PARTITIONS, shutdown).await?;
+    ensure_topics(queue.clone(), &records::topic::ALL, PARTITIONS, shutdown).await?;
     Ok(queue)
 }
 

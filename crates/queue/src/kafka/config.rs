@@ -6,6 +6,10 @@ use std::fmt;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+use super::connection::Connection;
+use super::security::Security;
+use super::topics::TopicPlan;
+
 /// What a batch adds to a message of its own, with room to spare.
 pub(super) const OVERHEAD: u32 = 16 << 10;
 
@@ -14,10 +18,14 @@ pub(super) const OVERHEAD: u32 = 16 << 10;
 pub struct KafkaConfig {
     /// `HOST:PORT`, several separated by commas.
     pub bootstrap: String,
-    /// Any librdkafka setting, such as `security.protocol` or `sasl.password`; what the port's promises rest on
-    /// (transactions, isolation, commits) is set after these and cannot be changed.
+    /// TLS, and who Cortex is to the brokers.
+    pub security: Security,
+    /// Any librdkafka setting besides; what the port's promises rest on (transactions, isolation, commits) is set after these
+    /// and cannot be changed.
     pub properties: BTreeMap<String, String>,
-    /// Replication factor of topics that are made; -1 for the broker's default.
+    /// Topics that are made otherwise than by what is asked for at their making.
+    pub topics: Vec<TopicPlan>,
+    /// Replication factor of topics of no plan; -1 for the broker's default.
     pub replication: i32,
     /// The largest message, in bytes of key, value and headers: what topics are made with, and what is sent at most.
     pub max_message_bytes: u32,
@@ -29,6 +37,7 @@ impl fmt::Debug for KafkaConfig {
         let names: Vec<_> = self.properties.keys().collect();
         f.debug_struct("KafkaConfig")
             .field("bootstrap", &self.bootstrap)
+            .field("security", &self.security)
             .field("properties", &names)
             .field("replication", &self.replication)
             .finish()
@@ -36,10 +45,30 @@ impl fmt::Debug for KafkaConfig {
 }
 
 impl KafkaConfig {
+    /// A cluster that is reached in the clear, with defaults for all else.
+    pub fn new(bootstrap: impl Into<String>) -> Self {
+        Self {
+            bootstrap: bootstrap.into(),
+            security: Security::default(),
+            properties: BTreeMap::new(),
+            topics: Vec::new(),
+            replication: -1,
+            max_message_bytes: crate::MAX_MESSAGE_BYTES,
+        }
+    }
+
+    /// The context of a client.
+    pub(super) fn connection(&self) -> Connection {
+        Connection::new(self.security.tokens())
+    }
+
     /// What every client has.
     pub(super) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "cortex").set_log_level(RDKafkaLogLevel::Warning);
+        for (name, value) in self.security.properties() {
+            config.set(name, value);
+        }
         for (name, value) in &self.properties {
             config.set(name, value);
         }
@@ -125,10 +154,8 @@ mod tests {
     #[test]
     fn passwords_are_not_in_debug_output() {
         let config = KafkaConfig {
-            bootstrap: "b:9092".into(),
             properties: BTreeMap::from([("sasl.password".into(), "hush".into())]),
-            replication: -1,
-            max_message_bytes: crate::MAX_MESSAGE_BYTES,
+            ..KafkaConfig::new("b:9092")
         };
         assert!(!format!("{config:?}").contains("hush"));
     }
@@ -136,13 +163,11 @@ mod tests {
     #[test]
     fn what_the_promises_rest_on_cannot_be_set_otherwise() {
         let config = KafkaConfig {
-            bootstrap: "b:9092".into(),
             properties: BTreeMap::from([
                 ("isolation.level".into(), "read_uncommitted".into()),
                 ("linger.ms".into(), "1".into()),
             ]),
-            replication: -1,
-            max_message_bytes: crate::MAX_MESSAGE_BYTES,
+            ..KafkaConfig::new("b:9092")
         };
         assert_eq!(config.member("g", "m").get("isolation.level"), Some("read_committed"));
         assert_eq!(config.transactional("t").get("linger.ms"), Some("1"));

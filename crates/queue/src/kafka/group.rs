@@ -9,6 +9,7 @@
 //! fail by the group's generation.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -16,12 +17,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
+use rdkafka::client::OAuthToken;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientContext, TopicPartitionList};
 use tracing::{error, info, warn};
 
 use super::config::KafkaConfig;
+use super::connection::{self, Connected, Connection};
 use super::error::failed;
 use super::lane::KafkaLane;
 use crate::{Membership, QueueError, Result, Stop, Work};
@@ -57,6 +60,9 @@ struct Running {
 
 /// The context of the group consumer: holds the lanes.
 pub(super) struct Members {
+    connection: Connection,
+    /// What denied a lane access: not to be had by another try, so the member ends.
+    denied: Arc<Mutex<Option<QueueError>>>,
     config: Arc<KafkaConfig>,
     membership: Membership,
     work: Work,
@@ -64,7 +70,23 @@ pub(super) struct Members {
     consumer: OnceLock<Weak<GroupConsumer>>,
 }
 
-impl ClientContext for Members {}
+impl ClientContext for Members {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.connection.error(error, reason);
+    }
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> std::result::Result<OAuthToken, Box<dyn Error>> {
+        self.connection.generate_oauth_token(config)
+    }
+}
+
+impl Connected for Members {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
 
 impl ConsumerContext for Members {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: Code, list: &mut TopicPartitionList) {
@@ -105,6 +127,7 @@ impl Members {
                 work: self.work.clone(),
                 partition,
                 revoked: revoked.clone(),
+                denied: self.denied.clone(),
             };
             let name = format!("lane-{partition}");
             match std::thread::Builder::new().name(name).spawn(move || life.run()) {
@@ -115,6 +138,10 @@ impl Members {
                 Err(error) => error!(partition, %error, "no thread for the lane"),
             }
         }
+    }
+
+    fn denied(&self) -> Option<QueueError> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn end(&self, list: &TopicPartitionList) {
@@ -204,18 +231,24 @@ fn take_part(
     let topic = membership.topic.clone();
     let member = config.member(&membership.group, &membership.member);
     let context = Members {
+        connection: config.connection(),
+        denied: Arc::default(),
         config: config.clone(),
         membership: membership.clone(),
         work: work.clone(),
         lanes: Mutex::default(),
         consumer: OnceLock::new(),
     };
-    let group = Arc::new(GroupConsumer(member.create_with_context(context).map_err(failed)?));
+    let group = Arc::new(GroupConsumer(connection::consumer(&member, context)?));
     let consumer = group.consumer();
     // Lanes hold the consumer for its metadata; the context must not, or neither would ever be dropped.
     let _first = consumer.context().consumer.set(Arc::downgrade(&group));
     consumer.subscribe(&[&topic]).map_err(failed)?;
     while !stop() {
+        if let Some(denied) = consumer.context().denied() {
+            consumer.context().end_all(LET_GO_AT_END);
+            return Err(denied);
+        }
         match consumer.poll(POLL) {
             // A message that was fetched before its partition was paused: the lane reads it by its own consumer.
             Some(Ok(_)) | None => {}
@@ -230,7 +263,13 @@ fn take_part(
                         "the group refuses this member: {code}: {reason}"
                     )));
                 }
-                None => warn!(%error, "the group consumer goes on after an error"),
+                None => match consumer.context().connection.verdict(error) {
+                    denied @ QueueError::Denied(_) => {
+                        consumer.context().end_all(LET_GO_AT_END);
+                        return Err(denied);
+                    }
+                    error => warn!(%error, "the group consumer goes on after an error"),
+                },
             },
         }
     }
@@ -247,6 +286,7 @@ struct LaneLife {
     work: Work,
     partition: i32,
     revoked: Arc<AtomicBool>,
+    denied: Arc<Mutex<Option<QueueError>>>,
 }
 
 impl LaneLife {
@@ -260,6 +300,11 @@ impl LaneLife {
                 Ok(Ok(())) => {
                     pause = SHORTEST_PAUSE;
                     continue;
+                }
+                // No other try will do: the member is told, and ends with it.
+                Ok(Err(denied @ QueueError::Denied(_))) => {
+                    self.denied.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(denied);
+                    return;
                 }
                 Ok(Err(error)) => {
                     warn!(partition = self.partition, %error, "the lane failed; it is opened again at its committed offset");

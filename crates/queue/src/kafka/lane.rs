@@ -12,6 +12,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::KafkaConfig;
+use super::connection::{self, Connection};
 use super::error::{failed, lane_failed};
 use super::group::GroupConsumer;
 use super::{CALL, incoming, send};
@@ -28,8 +29,8 @@ pub(super) struct KafkaLane {
     config: Arc<KafkaConfig>,
     group: Arc<GroupConsumer>,
     group_id: String,
-    consumer: BaseConsumer,
-    producer: BaseProducer,
+    consumer: BaseConsumer<Connection>,
+    producer: BaseProducer<Connection>,
     topic: String,
     partition: i32,
     revoked: Arc<AtomicBool>,
@@ -51,9 +52,9 @@ impl KafkaLane {
         revoked: Arc<AtomicBool>,
     ) -> Result<Self> {
         let transactional_id = transactional_id(group_id, topic, partition);
-        let producer: BaseProducer = config.transactional(&transactional_id).create().map_err(failed)?;
+        let producer = connection::producer(&config.transactional(&transactional_id), config.connection())?;
         producer.init_transactions(CALL).map_err(|error| lane_failed(error, (topic, partition)))?;
-        let consumer = config.lane_consumer(group_id).create().map_err(failed)?;
+        let consumer = connection::consumer(&config.lane_consumer(group_id), config.connection())?;
         let mut lane = Self {
             config: config.clone(),
             group,
@@ -76,7 +77,8 @@ impl KafkaLane {
     /// assignment of the same consumer would do for that, but where the lane ends soon after, its two stops of the
     /// partition may meet, on which librdkafka ends the process (confluentinc/librdkafka#5573).
     fn rewind(&mut self) -> Result<()> {
-        self.consumer = self.config.lane_consumer(&self.group_id).create().map_err(failed)?;
+        let config = self.config.lane_consumer(&self.group_id);
+        self.consumer = connection::consumer(&config, self.config.connection())?;
         self.begin_at_committed()
     }
 
@@ -200,7 +202,7 @@ impl Lane for KafkaLane {
             match self.consumer.poll(left.min(SLICE)) {
                 Some(Ok(message)) => return Ok(Some(incoming(&message))),
                 // librdkafka mends its connections by itself; what it says meanwhile is no reason to end the lane.
-                Some(Err(error)) => match failed(error) {
+                Some(Err(error)) => match self.consumer.context().verdict(error) {
                     QueueError::Unavailable(reason) => {
                         tracing::debug!(
                             reason,

@@ -7,16 +7,21 @@
 //! before it can slip in behind it. What it costs is a connection more a partition.
 
 mod config;
+mod connection;
 mod error;
 mod group;
 mod lane;
 mod reader;
+mod security;
+mod token;
+mod topics;
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::AdminClient;
+use rdkafka::client::{DefaultClientContext, OAuthToken};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
@@ -28,11 +33,14 @@ use crate::{
     Work,
 };
 pub use config::KafkaConfig;
-use config::OVERHEAD;
+use connection::{Connected, Connection};
 use error::failed;
+pub use security::{Sasl, Security, Tls};
+pub use token::{ClientCredentials, MskIam, OidcSettings, Token, TokenError, TokenSource, Tokens};
+pub use topics::{Change, Effect, Survey, TopicPlan, What};
 
-/// The topic's setting.
-const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+/// The group that is named by readers and by who only looks at the cluster, and never joined: librdkafka asks for one.
+const LOOK_GROUP: &str = "cortex-look";
 /// How long a call to the broker may take.
 const CALL: Duration = Duration::from_secs(30);
 /// How long a look whether the broker answers may take.
@@ -46,7 +54,7 @@ pub struct KafkaQueue {
     asking: OnceLock<Asking>,
 }
 
-struct Asking(BaseConsumer);
+struct Asking(BaseConsumer<Connection>);
 
 impl std::fmt::Debug for Asking {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,73 +67,29 @@ impl KafkaQueue {
     pub fn new(config: KafkaConfig) -> Result<Self> {
         // Creating a client checks every setting, and connects in the background only.
         let _checked: AdminClient<DefaultClientContext> =
-            config.client().create().map_err(|error| QueueError::Permanent(error.to_string()))?;
+            config.client().create().map_err(|error| QueueError::Permanent(settings_error(&error)))?;
         Ok(Self { config: Arc::new(config), asking: OnceLock::new() })
     }
 }
 
 impl KafkaQueue {
-    /// A topic that takes smaller messages than are sent would abort transactions for ever; it is found out at once.
-    fn check_sizes(
-        &self,
-        admin: &AdminClient<DefaultClientContext>,
-        topics: &[TopicSpec],
-        options: &AdminOptions,
-    ) -> Result<()> {
-        let names: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
-        let described =
-            futures::executor::block_on(admin.describe_configs(&names, options)).map_err(failed)?;
-        for (topic, described) in topics.iter().zip(described) {
-            // A cluster that does not show its settings is taken at its word.
-            let Ok(described) = described else { continue };
-            let found = described.get(MAX_MESSAGE_BYTES).and_then(|entry| entry.value.as_deref());
-            let Some(found) = found.and_then(|text| text.parse::<u64>().ok()) else { continue };
-            let wanted = u64::from(self.config.max_message_bytes.saturating_add(OVERHEAD));
-            if found < wanted {
-                return Err(QueueError::Permanent(format!(
-                    "topic {} takes messages of at most {found} bytes: set its {MAX_MESSAGE_BYTES} to {wanted}, or the \
-                     setting max_message_bytes to {}",
-                    topic.name,
-                    found.saturating_sub(OVERHEAD.into())
-                )));
-            }
-        }
-        Ok(())
+    /// A consumer that has reached the cluster and been let in.
+    fn reached(&self) -> Result<BaseConsumer<Connection>> {
+        let consumer = connection::consumer(&self.config.consumer(LOOK_GROUP), self.config.connection())?;
+        connection::reach(&consumer, CALL)?;
+        Ok(consumer)
     }
 }
 
 impl Queue for KafkaQueue {
     fn ensure_topics(&self, topics: &[TopicSpec]) -> Result<()> {
-        let admin: AdminClient<DefaultClientContext> = self.config.client().create().map_err(failed)?;
-        let largest = self.config.max_message_bytes.saturating_add(OVERHEAD).to_string();
-        let new: Vec<NewTopic<'_>> = topics
-            .iter()
-            .map(|topic| {
-                let replication = TopicReplication::Fixed(self.config.replication);
-                NewTopic::new(&topic.name, topic.partitions, replication).set(MAX_MESSAGE_BYTES, &largest)
-            })
-            .collect();
-        let options = AdminOptions::new().operation_timeout(Some(CALL)).request_timeout(Some(CALL));
-        let results = futures::executor::block_on(admin.create_topics(&new, &options)).map_err(failed)?;
-        for result in results {
-            match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((topic, code)) => {
-                    let reason = format!("topic {topic} cannot be made: {code}");
-                    return Err(match failed(KafkaError::AdminOp(code)) {
-                        QueueError::Unavailable(_) => QueueError::Unavailable(reason),
-                        _ => QueueError::Permanent(reason),
-                    });
-                }
-            }
-        }
-        self.check_sizes(&admin, topics, &options)
+        topics::ensure(&self.config, &self.reached()?, topics)
     }
 
     fn publisher(&self) -> Result<Box<dyn Publisher>> {
-        let context = Deliveries::default();
+        let context = Deliveries { connection: self.config.connection(), failure: Arc::default() };
         let failures = context.failure.clone();
-        let producer = self.config.publisher().create_with_context(context).map_err(failed)?;
+        let producer = connection::producer(&self.config.publisher(), context)?;
         Ok(Box::new(KafkaPublisher { producer, failures }))
     }
 
@@ -151,7 +115,7 @@ impl Queue for KafkaQueue {
     }
 
     fn lag(&self, group: &str, topic: &str) -> Result<u64> {
-        let consumer: BaseConsumer = self.config.consumer(group).create().map_err(failed)?;
+        let consumer = connection::consumer(&self.config.consumer(group), self.config.connection())?;
         let partitions = reader::partitions(&consumer, topic)?;
         let mut list = TopicPartitionList::new();
         for partition in &partitions {
@@ -172,21 +136,42 @@ impl Queue for KafkaQueue {
 
     fn ready(&self) -> bool {
         if self.asking.get().is_none() {
-            let Ok(consumer) = self.config.consumer("cortex-ready").create() else { return false };
+            let config = self.config.consumer(LOOK_GROUP);
+            let Ok(consumer) = connection::consumer(&config, self.config.connection()) else { return false };
             // Of two that were made at once one is dropped.
             let _ = self.asking.set(Asking(consumer));
         }
-        self.asking.get().is_some_and(|Asking(consumer)| consumer.fetch_metadata(None, LOOK).is_ok())
+        self.asking.get().is_some_and(|Asking(consumer)| {
+            // Errors and the need of a new token are heard where a client is polled.
+            while consumer.poll(Duration::ZERO).is_some() {}
+            consumer.fetch_metadata(None, LOOK).is_ok()
+        })
     }
 }
 
 /// Keeps the first delivery that failed.
-#[derive(Default)]
 struct Deliveries {
+    connection: Connection,
     failure: Arc<Mutex<Option<KafkaError>>>,
 }
 
-impl ClientContext for Deliveries {}
+impl ClientContext for Deliveries {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.connection.error(error, reason);
+    }
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> std::result::Result<OAuthToken, Box<dyn Error>> {
+        self.connection.generate_oauth_token(config)
+    }
+}
+
+impl Connected for Deliveries {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
@@ -214,6 +199,14 @@ impl Publisher for KafkaPublisher {
             Some(error) => Err(failed(error)),
             None => Ok(()),
         }
+    }
+}
+
+/// What librdkafka says of a setting, which may quote its value, but never a secret's: those are told by name.
+fn settings_error(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, reason, name, _) => format!("Kafka setting {name}: {reason}"),
+        other => other.to_string(),
     }
 }
 

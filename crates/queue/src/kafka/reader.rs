@@ -3,35 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::KafkaConfig;
+use super::connection::{self, Connection};
 use super::error::failed;
-use super::{CALL, incoming};
+use super::{CALL, LOOK_GROUP, incoming};
 use crate::{Incoming, QueueError, Reader, Result, Start};
 
-/// The group that readers name and never join: librdkafka asks for one.
-const GROUP: &str = "cortex-reader";
-
-/// Does not log the end of a partition, which librdkafka tells as an error and the reader asks for.
-struct EndsAreNoErrors;
-
-impl ClientContext for EndsAreNoErrors {
-    fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            tracing::warn!(%error, reason, "the reader's client");
-        }
-    }
-}
-
-impl ConsumerContext for EndsAreNoErrors {}
-
 pub(super) struct KafkaReader {
-    consumer: BaseConsumer<EndsAreNoErrors>,
+    consumer: BaseConsumer<Connection>,
     topic: String,
     positions: BTreeMap<i32, Offset>,
     /// Partitions whose end was met since the reader was opened.
@@ -40,8 +24,7 @@ pub(super) struct KafkaReader {
 
 impl KafkaReader {
     pub(super) fn new(config: &KafkaConfig, topic: &str, start: &Start) -> Result<Self> {
-        let consumer: BaseConsumer<EndsAreNoErrors> =
-            config.consumer(GROUP).create_with_context(EndsAreNoErrors).map_err(failed)?;
+        let consumer = connection::consumer(&config.consumer(LOOK_GROUP), config.connection())?;
         let mut positions = BTreeMap::new();
         for partition in partitions(&consumer, topic)? {
             let position = match start {
@@ -84,7 +67,7 @@ impl Reader for KafkaReader {
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.ended.insert(partition);
                 }
-                Some(Err(error)) => match failed(error) {
+                Some(Err(error)) => match self.consumer.context().verdict(error) {
                     // librdkafka mends its connections by itself.
                     QueueError::Unavailable(reason) => {
                         tracing::debug!(reason, topic = self.topic, "waiting for the broker")

@@ -37,13 +37,8 @@ impl Bench {
         let bootstrap = services::shared::kafka().unwrap().bootstrap().to_owned();
         // The broker's shortest, so that a member that left is soon missed.
         let properties = BTreeMap::from([("session.timeout.ms".to_owned(), "6000".to_owned())]);
-        let queue = KafkaQueue::new(KafkaConfig {
-            bootstrap,
-            properties,
-            replication: 1,
-            max_message_bytes: queue::MAX_MESSAGE_BYTES,
-        })
-        .unwrap();
+        let config = KafkaConfig { properties, replication: 1, ..KafkaConfig::new(bootstrap) };
+        let queue = KafkaQueue::new(config).unwrap();
         Self { queue: Arc::new(queue), _dir: None }
     }
 

@@ -11,11 +11,11 @@ use crate::cache::succeed;
 use crate::server::{Server, accepts, free_ports};
 
 /// The id that every cluster's storage is formatted with.
-const CLUSTER: &str = "Y29ydGV4LXRlc3RzLTAwMQ";
+pub(super) const CLUSTER: &str = "Y29ydGV4LXRlc3RzLTAwMQ";
 /// How long a start or an orderly end may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 /// Logged once the controllers count the broker among those that lead and copy. Its port opens a little before.
-const READY: &str = "Kafka Server started";
+pub(super) const READY: &str = "Kafka Server started";
 
 #[derive(Debug)]
 pub(super) struct Broker {

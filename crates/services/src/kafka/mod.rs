@@ -3,6 +3,7 @@
 mod broker;
 mod cluster;
 mod jars;
+mod secure;
 
 use std::process::Command;
 
@@ -10,6 +11,7 @@ use anyhow::Result;
 
 pub use cluster::KafkaCluster;
 pub use jars::tool as kafka_tool;
+pub use secure::SecureKafka;
 
 /// A broker: one that was started here, or one that runs already.
 #[derive(Debug)]
