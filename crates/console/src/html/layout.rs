@@ -3,6 +3,7 @@
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
+use super::value;
 use crate::assets;
 use crate::post::TOKEN;
 use crate::session::Session;
@@ -135,6 +136,7 @@ impl Page {
                         @if session.account.is_none() { a href="/accounts" { "Accounts" } }
                     }
                     div .who {
+                        @if let Some(person) = &session.person { span { (value(person)) } }
                         @if let Some(account) = &self.account { span { "Account " (account) } }
                         @if session.is_read_only { span .badge.quiet { "Read only" } }
                         form method="post" action="/sign-out" {
