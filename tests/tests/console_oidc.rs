@@ -107,6 +107,9 @@ fn free_address() -> Result<String> {
 #[derive(Default, Clone)]
 struct Jar(BTreeMap<String, BTreeMap<String, String>>);
 
+/// What makes a token wrong.
+type Change = Box<dyn Fn(&mut Value)>;
+
 struct Answer {
     status: u16,
     head: String,
@@ -353,7 +356,7 @@ async fn tokens_that_do_not_hold_sign_no_one_in() -> Result<()> {
     ensure!(answer.status == 303 && jar.is_signed_in(console)?, "{}", answer.head);
 
     let set = |name: &'static str, value: Value| move |claims: &mut Value| claims[name] = value.clone();
-    let wrong: [(&str, Box<dyn Fn(&mut Value)>); 6] = [
+    let wrong: [(&str, Change); 6] = [
         ("another sign-in's", Box::new(set("nonce", json!("another")))),
         ("no sign-in's", Box::new(set("nonce", json!(null)))),
         ("another issuer's", Box::new(set("iss", json!("https://evil.example")))),
@@ -362,7 +365,7 @@ async fn tokens_that_do_not_hold_sign_no_one_in() -> Result<()> {
         ("to come", Box::new(set("nbf", json!(now + 3_600)))),
     ];
     for (what, change) in &wrong {
-        let (answer, mut jar) = attempt(change)?;
+        let (answer, mut jar) = attempt(change.as_ref())?;
         ensure!(answer.status == 403 && answer.body.contains("does not hold"), "{what}: {}", answer.head);
         ensure!(!jar.is_signed_in(console)?, "{what} signed in");
     }
