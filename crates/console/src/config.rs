@@ -32,6 +32,21 @@ pub struct Config {
     pub tools: FileTools,
     /// Said beside the sign-in form, such as where a token is found.
     pub sign_in_hint: Option<String>,
+    /// A provider that people may sign in at, besides by a token. `url` must be set then: the provider leads back to it.
+    pub provider: Option<ProviderSignIn>,
+}
+
+/// Sign-in at an OpenID Connect provider. The registry must take its tokens.
+#[derive(Debug, Clone)]
+pub struct ProviderSignIn {
+    /// Which one, and as which client of it.
+    pub provider: oidc::Config,
+    /// The client's secret; none for a public client.
+    pub secret: Option<oidc::ClientSecret>,
+    /// What people call it: “Sign in with NAME”.
+    pub name: String,
+    /// What is asked for, `openid` among them.
+    pub scopes: Vec<String>,
 }
 
 /// Seals the cookies that hold sessions. Its Debug output does not hold the key.

@@ -22,6 +22,12 @@ pub enum ConsoleError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The identity provider's settings.
+    #[error(transparent)]
+    Provider(#[from] oidc::ConfigError),
+    /// A provider leads back to an address that browsers know.
+    #[error("setting console_url: it must be set where oidc_issuer is: the provider leads back to it")]
+    NoUrl,
     /// The registry's address or certificates.
     #[error(transparent)]
     Registry(#[from] ConnectError),

@@ -7,10 +7,13 @@ mod guard;
 mod html;
 mod page;
 mod post;
+mod provider;
 mod server;
 mod session;
 mod upload;
 
-pub use config::{CheckOptions, CheckReport, Config, FileTools, MAX_UPLOAD_BYTES, SessionKey, Upload};
+pub use config::{
+    CheckOptions, CheckReport, Config, FileTools, MAX_UPLOAD_BYTES, ProviderSignIn, SessionKey, Upload,
+};
 pub use error::ConsoleError;
 pub use server::Server;

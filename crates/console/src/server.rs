@@ -13,7 +13,8 @@ use tower_http::compression::CompressionLayer;
 
 use crate::config::Config;
 use crate::error::{ConsoleError, PageError};
-use crate::page::{accounts, check, samples, setup, sign_in, source, sources};
+use crate::page::{accounts, check, samples, setup, sign_in, sign_in_provider, source, sources};
+use crate::provider::Provider;
 use crate::session::App;
 use crate::{assets, guard};
 
@@ -35,11 +36,12 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, ConsoleError> {
         let is_secure = goes_over_tls(config.url.as_deref())?;
         let channel = api::client::transport(&config.registry_url, &config.registry_tls)?;
+        let provider = Provider::new(&config)?.map(Arc::new);
         let listen = |source| ConsoleError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let stopping = CancellationToken::new();
-        let app = App { config: Arc::new(config), channel, is_secure, stopping };
+        let app = App { config: Arc::new(config), channel, provider, is_secure, stopping };
         Ok(Self { listener, address, app })
     }
 
@@ -82,6 +84,8 @@ fn router(app: App) -> Router {
     let pages = Router::new()
         .route("/", get(sign_in::home))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-in/provider", get(sign_in_provider::begin))
+        .route(crate::provider::CALLBACK, get(sign_in_provider::finish))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/accounts", get(accounts::list))
         .route("/samples/{file}", get(samples::download))
@@ -161,11 +165,13 @@ mod tests {
             max_upload_bytes: MAX_UPLOAD_BYTES,
             tools: FileTools { check: |_, _, _| Err("no".into()), propose: |_, _| Err("no".into()) },
             sign_in_hint: None,
+            provider: None,
         };
         let channel = api::client::transport(&config.registry_url, &config.registry_tls).unwrap();
         router(App {
             config: Arc::new(config),
             channel,
+            provider: None,
             is_secure: false,
             stopping: CancellationToken::new(),
         })
@@ -191,6 +197,8 @@ mod tests {
             ("POST", "/accounts/shop/check", StatusCode::SEE_OTHER),
             ("GET", "/samples/events.csv", StatusCode::SEE_OTHER),
             ("GET", "/sign-in", StatusCode::OK),
+            ("GET", "/sign-in/provider", StatusCode::NOT_FOUND),
+            ("GET", "/sign-in/callback?code=1&state=1", StatusCode::NOT_FOUND),
             ("GET", "/nothing", StatusCode::NOT_FOUND),
             ("GET", "/static/console.css", StatusCode::NOT_FOUND),
             ("GET", assets::url("console.css"), StatusCode::OK),

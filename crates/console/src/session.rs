@@ -18,11 +18,14 @@ use tonic::transport::Channel;
 
 use crate::config::{Config, SessionKey};
 use crate::error::PageError;
+use crate::provider::Provider;
 
 /// A session ends so long after the sign-in.
 const LASTS: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
 /// Bytes of the largest answer that is read: a page of a thousand files, each with its warnings.
 const MAX_ANSWER: usize = 64 << 20;
+/// Characters of a person's name that are kept.
+const MAX_NAME: usize = 60;
 /// Bytes of a form's secret.
 const SECRET: usize = 16;
 
@@ -31,6 +34,8 @@ const SECRET: usize = 16;
 pub(crate) struct App {
     pub(crate) config: Arc<Config>,
     pub(crate) channel: Channel,
+    /// Where people may sign in besides.
+    pub(crate) provider: Option<Arc<Provider>>,
     /// Cookies go over TLS alone.
     pub(crate) is_secure: bool,
     /// Cancelled when the console ends: whatever streams ends too.
@@ -60,7 +65,12 @@ impl App {
 
     /// The same without one, by which it is taken away.
     pub(crate) fn empty_cookie(&self) -> Cookie<'static> {
-        Cookie::build((self.cookie_name(), ""))
+        self.cookie_named(self.cookie_name())
+    }
+
+    /// A cookie that scripts do not see and other sites' forms do not send. It must be sealed.
+    pub(crate) fn cookie_named(&self, name: &'static str) -> Cookie<'static> {
+        Cookie::build((name, ""))
             .path("/")
             .http_only(true)
             .secure(self.is_secure)
@@ -73,14 +83,27 @@ impl App {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     token: String,
-    /// The account's id; none for the operator, who chooses one.
+    /// The account's id; none for the operator, who chooses one, and for a person to whom several are open.
     pub(crate) account: Option<String>,
-    /// It may look only.
+    /// It may look only, in the account that the page is of.
     pub(crate) is_read_only: bool,
+    /// Those that are open to a person, where they are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accounts: Vec<OpenAccount>,
+    /// A person's name, as the provider has it; none where a token of the registry's signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) person: Option<String>,
     /// Bound into every form, in base64.
     secret: String,
     /// Unix seconds.
     until: i64,
+}
+
+/// An account that is open to a person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OpenAccount {
+    pub(crate) id: String,
+    is_read_only: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -94,14 +117,33 @@ impl Session {
     pub(crate) async fn open(app: &App, token: &str) -> Result<Self, tonic::Status> {
         let mut registry = registry(app, token).map_err(tonic::Status::invalid_argument)?;
         let caller = registry.get_caller(api::registry::GetCallerRequest {}).await?.into_inner();
-        let account = caller.account.strip_prefix("accounts/").map(str::to_owned);
+        let id = |name: &str| name.strip_prefix("accounts/").map(str::to_owned);
+        let account = id(&caller.account);
+        let open = |one: &api::registry::CallerAccount| {
+            let is_read_only = one.scope() == TokenScope::ReadOnly;
+            Some(OpenAccount { id: id(&one.account)?, is_read_only })
+        };
+        let several = if account.is_none() { caller.accounts.as_slice() } else { &[] };
         Ok(Self {
             token: token.to_owned(),
-            account,
             is_read_only: caller.scope() == TokenScope::ReadOnly,
+            accounts: several.iter().filter_map(open).collect(),
+            account,
+            person: None,
             secret: URL_SAFE_NO_PAD.encode(random()),
             until: Timestamp::now().as_second().saturating_add(LASTS.as_secs()),
         })
+    }
+
+    /// The same by a provider's token: it ends with the token, if not before.
+    pub(crate) async fn open_person(
+        app: &App,
+        token: &str,
+        claims: &oidc::Claims,
+    ) -> Result<Self, tonic::Status> {
+        let session = Self::open(app, token).await?;
+        let name = claims.shown_name().chars().take(MAX_NAME).collect();
+        Ok(Self { person: Some(name), until: session.until.min(claims.expires()), ..session })
     }
 
     /// The registry, asked as this session's token may ask.
@@ -140,6 +182,15 @@ impl Session {
         let session: Self = serde_json::from_str(cookie.value()).ok()?;
         (session.seconds_left() > 0 && session.secret_bytes().len() == SECRET).then_some(session)
     }
+
+    /// As it is for a page of this path: what may be done differs by account.
+    fn at(mut self, path: &str) -> Self {
+        let account = path.strip_prefix("/accounts/").and_then(|rest| rest.split('/').next());
+        if let Some(open) = self.accounts.iter().find(|open| Some(open.id.as_str()) == account) {
+            self.is_read_only = open.is_read_only;
+        }
+        self
+    }
 }
 
 fn registry(app: &App, token: &str) -> Result<Registry, String> {
@@ -157,7 +208,8 @@ impl FromRequestParts<App> for Session {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         let Ok(jar) =
             PrivateCookieJar::<axum_extra::extract::cookie::Key>::from_request_parts(parts, app).await;
-        Self::read(app, &jar).ok_or_else(|| {
+        let session = Self::read(app, &jar).map(|session| session.at(parts.uri.path()));
+        session.ok_or_else(|| {
             let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             PageError::SignIn { next: (parts.method == http::Method::GET).then(|| here.to_owned()) }
         })
@@ -181,6 +233,8 @@ mod tests {
             token: "hush".into(),
             account: None,
             is_read_only: false,
+            accounts: Vec::new(),
+            person: None,
             secret: URL_SAFE_NO_PAD.encode(random()),
             until: i64::MAX,
         }
@@ -196,6 +250,15 @@ mod tests {
         for wrong in ["", "AAAA", "not base64!", &own.secret.clone(), &one[1..]] {
             assert!(!own.made_form(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_person_may_look_in_one_account_and_change_things_in_another() {
+        let open = |id: &str, is_read_only| OpenAccount { id: id.to_owned(), is_read_only };
+        let session = Session { accounts: vec![open("own", false), open("seen", true)], ..session() };
+        assert!(!session.clone().at("/accounts/own/sources").is_read_only);
+        assert!(session.clone().at("/accounts/seen").is_read_only);
+        assert!(!session.at("/accounts/seen-too/sources").is_read_only);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod manual;
 mod role;
 mod schema;
 mod settings;
+mod sign_in;
 mod tail;
 mod tls;
 mod topics;

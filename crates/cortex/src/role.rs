@@ -18,7 +18,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::settings::{Settings, SettingsError};
-use crate::{kafka, tls, web};
+use crate::{kafka, sign_in, tls, web};
 
 /// Between two looks whether a role can work.
 const READINESS_EVERY: Duration = Duration::from_secs(1);
@@ -212,6 +212,7 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
     );
     config.tls = tls::server(settings)?;
     config.max_request_bytes = settings.max_request_bytes;
+    config.sign_in = sign_in::registry(settings)?;
     config.allowed_endpoints = settings.allowed_endpoints.clone();
     config.sealing_key = settings.sealing_key()?.map(|key| registry::Secret::new(key.reveal()));
     let retired = settings.sealing_keys_retired()?;

@@ -134,6 +134,15 @@ const KEYS: &[(&str, Kind)] = &[
     ("console_key", Kind::Text),
     ("console_key_file", Kind::Text),
     ("console_max_upload_bytes", Kind::Number),
+    ("oidc_issuer", Kind::Text),
+    ("oidc_client_id", Kind::Text),
+    ("oidc_client_secret", Kind::Text),
+    ("oidc_client_secret_file", Kind::Text),
+    ("oidc_ca_file", Kind::Text),
+    ("oidc_claim", Kind::Text),
+    ("oidc_accounts", Kind::Map),
+    ("oidc_name", Kind::Text),
+    ("oidc_scopes", Kind::List),
     ("admin_token", Kind::Text),
     ("admin_token_file", Kind::Text),
     ("worker_token", Kind::Text),
@@ -289,6 +298,29 @@ pub(crate) struct Settings {
     /// Bytes of the largest file that the console checks.
     #[serde(default = "default_max_upload")]
     pub console_max_upload_bytes: u64,
+    /// An OpenID Connect provider whose people may sign in: its issuer, `https://…`, exactly as it names itself. None if absent.
+    pub oidc_issuer: Option<String>,
+    /// The client's id at the provider: what tokens must be made out to (`aud`).
+    pub oidc_client_id: Option<String>,
+    /// The console's secret at the provider, or a file that holds it; none for a public client.
+    pub oidc_client_secret: Option<Secret>,
+    /// See `oidc_client_secret`.
+    pub oidc_client_secret_file: Option<PathBuf>,
+    /// The CA (PEM) of the provider's certificate; those of the public web if absent.
+    pub oidc_ca_file: Option<PathBuf>,
+    /// The claim whose values open accounts.
+    #[serde(default = "default_oidc_claim")]
+    pub oidc_claim: String,
+    /// What each value opens: accounts separated by spaces, with `:read-only` behind those where one may look only. If empty the
+    /// values themselves say so: `cortex:ACCOUNT`, `cortex:ACCOUNT:read-only`.
+    #[serde(default)]
+    pub oidc_accounts: BTreeMap<String, String>,
+    /// What the console calls the provider.
+    #[serde(default = "default_oidc_name")]
+    pub oidc_name: String,
+    /// What the console asks the provider for.
+    #[serde(default = "default_oidc_scopes")]
+    pub oidc_scopes: Vec<String>,
     /// The admin token, or a file that holds it.
     pub admin_token: Option<Secret>,
     /// See `admin_token`.
@@ -455,6 +487,15 @@ fn default_grpc_listen() -> SocketAddr {
 }
 fn default_console_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7490))
+}
+fn default_oidc_claim() -> String {
+    "groups".into()
+}
+fn default_oidc_name() -> String {
+    "single sign-on".into()
+}
+fn default_oidc_scopes() -> Vec<String> {
+    ["openid", "profile", "email"].map(Into::into).to_vec()
 }
 fn default_max_upload() -> u64 {
     console::MAX_UPLOAD_BYTES
@@ -625,6 +666,22 @@ impl Settings {
         secret("console_key", "32 bytes in base64", &self.console_key, &self.console_key_file).map(Some)
     }
 
+    /// The client's id at the identity provider.
+    pub(crate) fn oidc_client_id(&self) -> Result<&str, SettingsError> {
+        let id = self.oidc_client_id.as_deref();
+        id.ok_or_else(|| missing("oidc_client_id", "the client's id at the identity provider"))
+    }
+
+    /// The client's secret there, if one is set.
+    pub(crate) fn oidc_client_secret(&self) -> Result<Option<Secret>, SettingsError> {
+        if self.oidc_client_secret.is_none() && self.oidc_client_secret_file.is_none() {
+            return Ok(None);
+        }
+        let purpose = "the client's secret at the identity provider";
+        let (value, file) = (&self.oidc_client_secret, &self.oidc_client_secret_file);
+        secret("oidc_client_secret", purpose, value, file).map(Some)
+    }
+
     /// The keys that sealed before, those of the setting and of the file.
     pub(crate) fn sealing_keys_retired(&self) -> Result<Vec<Secret>, SettingsError> {
         let mut keys = self.sealing_keys_retired.clone();
@@ -790,6 +847,7 @@ mod tests {
             ("CORTEX_KAFKA_PROPERTIES", "ssl.key.password=hush"),
             ("CORTEX_KAFKA_SASL_PASSWORD", "hush"),
             ("CORTEX_KAFKA_OAUTH_CLIENT_SECRET", "hush"),
+            ("CORTEX_OIDC_CLIENT_SECRET", "hush"),
         ]);
         let settings = Settings::load(None, environment, &BTreeMap::new()).unwrap();
         let shown = settings.shown().unwrap();

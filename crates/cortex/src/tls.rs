@@ -62,7 +62,8 @@ fn pair(names: [&'static str; 2], files: [Option<&Path>; 2]) -> Result<Option<Pa
     }
 }
 
-fn certificates(name: &'static str, path: &Path) -> Result<Vec<u8>, SettingsError> {
+/// A PEM file of certificates.
+pub(crate) fn certificates(name: &'static str, path: &Path) -> Result<Vec<u8>, SettingsError> {
     pem(name, path, "CERTIFICATE")
 }
 

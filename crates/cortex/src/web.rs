@@ -17,7 +17,7 @@ use parser::{Candidate, Rejected, Report, Sink};
 use records::queue::Outcome;
 
 use crate::settings::{Settings, SettingsError};
-use crate::tls;
+use crate::{sign_in, tls};
 
 /// The tools that look at local files.
 pub(crate) const TOOLS: FileTools = FileTools { check, propose };
@@ -44,6 +44,7 @@ pub(crate) fn config(settings: &Settings) -> Result<console::Config, SettingsErr
         max_upload_bytes: settings.console_max_upload_bytes,
         tools: TOOLS,
         sign_in_hint: None,
+        provider: sign_in::console(settings)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Settings of the registry.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,6 +52,18 @@ pub struct ServerTls {
     pub client_ca: Option<Vec<u8>>,
 }
 
+/// How people who are signed in at an OpenID Connect provider come to accounts.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// Whose tokens hold, and for which client.
+    pub provider: oidc::Config,
+    /// The claim that says what is open to them, such as `groups`.
+    pub claim: String,
+    /// What each of its values opens: accounts' ids, separated by spaces, each with `:read-only` where one may look only. Where
+    /// it is empty the values themselves say so: `cortex:ACCOUNT`, `cortex:ACCOUNT:read-only`.
+    pub accounts: BTreeMap<String, String>,
+}
+
 /// Settings of the registry.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -66,6 +79,8 @@ pub struct Config {
     pub admin_token: Secret,
     /// May do all of `worker.v1`.
     pub worker_token: Secret,
+    /// Where set, tokens of this provider hold besides the registry's own.
+    pub sign_in: Option<SignIn>,
     /// S3-compatible endpoints that sources may name.
     pub allowed_endpoints: Vec<String>,
     /// 32 bytes in base64: seals static keys. Without it sources with static keys are refused.
@@ -123,6 +138,7 @@ impl Config {
             database_url,
             admin_token,
             worker_token,
+            sign_in: None,
             allowed_endpoints: Vec::new(),
             sealing_key: None,
             sealing_keys_retired: Vec::new(),

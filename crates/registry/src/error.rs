@@ -33,6 +33,9 @@ pub enum RegistryError {
     /// Reflection's descriptors.
     #[error("reflection cannot be served: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The identity provider's settings.
+    #[error(transparent)]
+    SignIn(#[from] oidc::ConfigError),
     /// A setting.
     #[error("registry setting {name}: {reason}")]
     Setting {
@@ -48,6 +51,10 @@ pub enum RegistryError {
 pub(crate) enum CallError {
     #[error("the call carries no token, or one that is not known; send authorization: Bearer TOKEN")]
     Unauthenticated,
+    #[error("the sign-in does not hold: {0}; sign in again")]
+    SignIn(oidc::Refused),
+    #[error("the identity provider cannot be reached for now; try again")]
+    Provider,
     #[error("{0}")]
     Forbidden(&'static str),
     #[error("the request is not valid; each field that is not is named with its rule")]
@@ -92,6 +99,8 @@ impl From<CallError> for Status {
         let message = error.to_string();
         match error {
             CallError::Unauthenticated => told(Code::Unauthenticated, "UNAUTHENTICATED", message),
+            CallError::SignIn(_) => told(Code::Unauthenticated, "SIGN_IN_REFUSED", message),
+            CallError::Provider => told(Code::Unavailable, "PROVIDER_UNAVAILABLE", message),
             CallError::Forbidden(_) => told(Code::PermissionDenied, "FORBIDDEN", message),
             CallError::TooMany { retry_after } => {
                 let mut details = ErrorDetails::with_error_info("RATE_LIMITED", DOMAIN, HashMap::new());

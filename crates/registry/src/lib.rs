@@ -9,6 +9,7 @@ mod error;
 mod filter;
 mod merge;
 mod name;
+mod people;
 mod policy;
 mod progress;
 mod reading;
@@ -21,7 +22,7 @@ pub mod store;
 mod upkeep;
 mod validate;
 
-pub use config::{Config, PlatformIdentity, Secret, ServerTls};
+pub use config::{Config, PlatformIdentity, Secret, ServerTls, SignIn};
 pub use error::RegistryError;
 pub use schema::{schema_from_api, schema_to_api};
 pub use server::{Probe, Server};

@@ -78,7 +78,7 @@ impl Server {
         if resealed > 0 {
             tracing::info!(resealed, "static keys of sources were sealed anew");
         }
-        let auth = Authenticator::new(&config, store.clone());
+        let auth = Authenticator::new(&config, store.clone())?;
         let service = Service { config: Arc::new(config), store, auth, issuer, looks: Looks::default() };
         Ok(Self { service, queue, grpc, listener, address })
     }

@@ -4,6 +4,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
+use super::value;
 use crate::assets;
 use crate::post::TOKEN;
 use crate::session::Session;
@@ -141,6 +142,7 @@ impl Page {
                         @if session.account.is_none() { a href="/accounts" { "Accounts" } }
                     }
                     div .who {
+                        @if let Some(person) = &session.person { span { (value(person)) } }
                         @if let Some(account) = &self.account { span { "Account " (account) } }
                         @if session.is_read_only { span .badge.quiet { "Read only" } }
                         form method="post" action="/sign-out" {

@@ -1,6 +1,6 @@
-//! The accounts, for the operator.
+//! The accounts: all of them for the operator, for a person those that are open to them.
 
-use api::registry::{Account, ListAccountsRequest};
+use api::registry::{Account, GetAccountRequest, ListAccountsRequest, ListAccountsResponse};
 use axum::extract::{Query, State};
 use maud::html;
 use serde::Deserialize;
@@ -23,14 +23,22 @@ pub(crate) async fn list(
     session: Session,
     Query(paging): Query<Paging>,
 ) -> Result<Page, PageError> {
-    let request = ListAccountsRequest { page_size: 100, page_token: paging.page.clone() };
-    let answer = session.registry(&app)?.list_accounts(request).await?.into_inner();
+    let answer = if session.accounts.is_empty() {
+        let request = ListAccountsRequest { page_size: 100, page_token: paging.page.clone() };
+        session.registry(&app)?.list_accounts(request).await?.into_inner()
+    } else {
+        own(&app, &session).await?
+    };
     let table = Table::new("Accounts", [head("Account"), head("Id"), head("Since")]).titled();
     Ok(Page::new("Accounts").of(&session, "").body(html! {
         @if answer.accounts.is_empty() {
             (empty(html! {
-                p { "There are no accounts yet." }
-                p { "Make one on the command line: " code { "cortex account create --id shop --name \"A shop\"" } }
+                @if session.accounts.is_empty() {
+                    p { "There are no accounts yet." }
+                    p { "Make one on the command line: " code { "cortex account create --id shop --name \"A shop\"" } }
+                } @else {
+                    p { "None of the accounts that are open to you is there. Ask whoever runs Cortex to make it." }
+                }
             }))
         } @else {
             (table.rows(answer.accounts.iter().map(line)))
@@ -50,4 +58,19 @@ fn line(account: &Account) -> Row {
         html! { code { (place.account) } },
         local_time(account.create_time.as_ref()),
     ])
+}
+
+/// The person's own, without those that no one has made.
+async fn own(app: &App, session: &Session) -> Result<ListAccountsResponse, PageError> {
+    let mut registry = session.registry(app)?;
+    let mut accounts = Vec::new();
+    for open in &session.accounts {
+        let request = GetAccountRequest { name: format!("accounts/{}", open.id) };
+        match registry.get_account(request).await {
+            Ok(answer) => accounts.extend(answer.into_inner().account),
+            Err(status) if status.code() == tonic::Code::NotFound => {}
+            Err(status) => return Err(status.into()),
+        }
+    }
+    Ok(ListAccountsResponse { accounts, next_page_token: String::new() })
 }

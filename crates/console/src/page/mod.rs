@@ -7,5 +7,6 @@ pub(crate) mod place;
 pub(crate) mod samples;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
+pub(crate) mod sign_in_provider;
 pub(crate) mod source;
 pub(crate) mod sources;

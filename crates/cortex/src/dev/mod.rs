@@ -150,6 +150,7 @@ fn console_config(args: &DevArgs, registry_url: &str) -> console::Config {
             "The demo account's token is in the file {}.",
             args.data_dir.join(CONSOLE_TOKEN).display()
         )),
+        provider: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Accounts, their External IDs and tokens, and the log of what was done.
 
 use api::registry::{
-    AuditEntry, CreateAccountRequest, CreateAccountResponse, CreateAccountTokenRequest,
+    AuditEntry, CallerAccount, CreateAccountRequest, CreateAccountResponse, CreateAccountTokenRequest,
     CreateAccountTokenResponse, GetAccountRequest, GetAccountResponse, GetCallerRequest, GetCallerResponse,
     ListAccountTokensRequest, ListAccountTokensResponse, ListAccountsRequest, ListAccountsResponse,
     ListAuditEntriesRequest, ListAuditEntriesResponse, RevokeAccountTokenRequest, RevokeAccountTokenResponse,
@@ -28,10 +28,23 @@ impl Service {
         request: Request<GetCallerRequest>,
     ) -> Result<GetCallerResponse, CallError> {
         let caller = self.auth.caller(&request).await?;
+        let open: Vec<CallerAccount> = caller
+            .accounts
+            .iter()
+            .flatten()
+            .map(|(id, scope)| CallerAccount {
+                account: format!("accounts/{id}"),
+                scope: convert::scope(*scope) as i32,
+            })
+            .collect();
+        // Of several the widest: what a call may do is asked of its own account.
+        let writes =
+            caller.accounts.as_ref().is_none_or(|own| own.values().any(|one| *one == Scope::ReadWrite));
         Ok(GetCallerResponse {
-            account: caller.account.map(|id| format!("accounts/{id}")).unwrap_or_default(),
-            scope: convert::scope(caller.scope) as i32,
+            account: if let [one] = open.as_slice() { one.account.clone() } else { String::new() },
+            scope: convert::scope(if writes { Scope::ReadWrite } else { Scope::ReadOnly }) as i32,
             actor: caller.actor,
+            accounts: open,
         })
     }
 

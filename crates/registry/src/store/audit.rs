@@ -11,7 +11,7 @@ use super::{
 pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
-    /// Who: `admin`, `account:{id}`, `worker:{id}`.
+    /// Who: `admin`, `account:{id}`, `token:{id}`, `oidc:{subject}`, `worker:{id}`, `registry`.
     pub actor: String,
     /// The account concerned; `None` where it concerns none.
     pub account: Option<AccountId>,

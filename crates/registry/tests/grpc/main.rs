@@ -7,6 +7,7 @@ mod connection;
 mod control_plane;
 mod fixture;
 mod moto;
+mod people;
 mod preview;
 mod progress;
 mod role;

@@ -88,6 +88,7 @@ fn actor(actor: &str) -> String {
         None if actor == "admin" => "Whoever runs Cortex".to_owned(),
         None if actor == "registry" => "Cortex".to_owned(),
         Some(("token", id)) => format!("Token {id}"),
+        Some(("oidc", subject)) => format!("Person {subject}"),
         Some(("worker", id)) => format!("Cortex ({id})"),
         _ => actor.to_owned(),
     }
