@@ -110,8 +110,13 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // One that has failed by itself is most often why the test did.
-        let failed =
-            self.child.try_wait().ok().flatten().and_then(|status| status.code()).is_some_and(|code| code != 0);
+        let failed = self
+            .child
+            .try_wait()
+            .ok()
+            .flatten()
+            .and_then(|status| status.code())
+            .is_some_and(|code| code != 0);
         let _ = self.child.kill();
         let _ = self.child.wait();
         if failed || std::thread::panicking() {
