@@ -1,15 +1,28 @@
-//! What holds for every answer and every request: headers that confine the page, and no change from another site.
+//! What holds for every answer and every request: headers that confine the page, no change from another site, and no answer
+//! that is lost behind an upload.
 
-use axum::extract::Request;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, Method, header};
+use tokio::sync::oneshot;
 
 use crate::error::PageError;
+use crate::session::App;
 
 /// Scripts, styles and pictures are the console's own files; nothing is inline, nothing frames it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// For so long the rest of a form is read that was answered before its end.
+const READ_ON: Duration = Duration::from_secs(600);
 
 /// Puts the headers on each answer. Pages hold an account's data, so that nothing keeps them unless it says otherwise.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {
@@ -36,6 +49,49 @@ pub(crate) async fn same_site(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     PageError::CrossSite.into_response()
+}
+
+/// Reads what is sent to its end, whatever the answer is. A browser shows no answer before it has sent all of a form, and a
+/// connection that is closed over unread bytes is reset (RFC 9112, 9.6): the page that says what is wrong with an upload would
+/// never be seen. What is read on is thrown away as it comes.
+pub(crate) async fn read_on(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let (back, rest) = oneshot::channel();
+    let lent = Lent { body: Some(body.into_data_stream()), back: Some(back) };
+    let response = next.run(Request::from_parts(parts, Body::from_stream(lent))).await;
+    let to_its_end = async {
+        let Ok(mut rest) = rest.await else { return };
+        while let Some(Ok(_)) = rest.next().await {}
+    };
+    tokio::select! {
+        () = to_its_end => {}
+        () = tokio::time::sleep(READ_ON) => {}
+        () = app.stopping.cancelled() => {}
+    }
+    response
+}
+
+/// A body that comes back once its reader lets go of it.
+struct Lent {
+    body: Option<BodyDataStream>,
+    back: Option<oneshot::Sender<BodyDataStream>>,
+}
+
+impl Stream for Lent {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.body.as_mut().map_or(Poll::Ready(None), |body| body.poll_next_unpin(context))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(body), Some(back)) = (self.body.take(), self.back.take()) {
+            // No one waits for it any more where the browser has gone.
+            let _ = back.send(body);
+        }
+    }
 }
 
 /// By `Sec-Fetch-Site`, else by `Origin` against `Host`. A browser sends one of them with each POST; without either no

@@ -102,6 +102,7 @@ fn router(app: App) -> Router {
         .route("/static/{file}", get(assets::serve).layer(CompressionLayer::new()))
         .fallback(|| async { PageError::NotFound })
         .layer(middleware::from_fn(guard::same_site))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::read_on))
         .layer(middleware::from_fn(guard::headers))
         .with_state(app)
 }
