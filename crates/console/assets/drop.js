@@ -1,5 +1,12 @@
 // A file may be dropped anywhere on its field; one that is too large is told before it is sent.
 
+// A file that misses the field would be opened in place of the page.
+for (const kind of ["dragover", "drop"]) {
+  addEventListener(kind, (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
+}
+
 for (const field of document.querySelectorAll("[data-drop]")) {
   const input = field.querySelector("input[type=file]");
   field.addEventListener("dragover", (event) => {

@@ -1,6 +1,7 @@
 //! The frame of every page.
 
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
 use crate::assets;
@@ -80,6 +81,11 @@ impl Page {
     pub(crate) fn body(mut self, body: Markup) -> Self {
         self.body = Some(body);
         self
+    }
+
+    /// The form again, with what is wrong with it.
+    pub(crate) fn refused(self) -> Response {
+        (StatusCode::UNPROCESSABLE_ENTITY, self).into_response()
     }
 
     /// All of it.
@@ -200,6 +206,11 @@ impl Notice {
         Self::ALL.iter().find(|(notice, ..)| *notice == self).map_or("", |(_, name, _)| name)
     }
 
+    /// Leads to a page that says so.
+    pub(crate) fn shown_at(self, path: &str) -> Redirect {
+        Redirect::to(&format!("{path}?done={}", self.name()))
+    }
+
     fn words(self) -> &'static str {
         Self::ALL.iter().find(|(notice, ..)| *notice == self).map_or("", |(.., words)| words)
     }
@@ -214,11 +225,6 @@ pub(crate) fn alert(kind: &str, content: Markup) -> Markup {
 /// Where there is nothing yet: what to do next.
 pub(crate) fn empty(content: Markup) -> Markup {
     html! { div .empty { (content) } }
-}
-
-/// A wide table, which scrolls by itself on a narrow screen, by keys too.
-pub(crate) fn scroll(label: &str, table: Markup) -> Markup {
-    html! { div .scroll role="region" aria-label=(label) tabindex="0" { (table) } }
 }
 
 /// To the next page of a list, and to its first.

@@ -109,6 +109,23 @@ pub(crate) fn brief(text: &str) -> Markup {
     value(&format!("{head} … {tail}"))
 }
 
+/// A value where no markup can be, such as in an attribute.
+pub(crate) fn plain(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(SHOWN) {
+        if is_hidden(c) {
+            shown.push_str(&code(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+fn code(c: char) -> String {
+    format!("U+{:04X}", u32::from(c))
+}
+
 /// Runs of what can be seen, and the codes of what cannot.
 fn visible(text: &str) -> Markup {
     let mut parts: Vec<Result<String, char>> = Vec::new();
@@ -123,7 +140,7 @@ fn visible(text: &str) -> Markup {
         @for part in parts {
             @match part {
                 Ok(run) => (run),
-                Err(c) => span .hidden-character { (format!("U+{:04X}", u32::from(c))) },
+                Err(c) => span .hidden-character { (code(c)) },
             }
         }
     }

@@ -3,7 +3,6 @@
 use api::registry::{FileState, ListSourcesRequest, Schema, Source};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -14,7 +13,7 @@ use super::source::{get, problem, samples};
 use crate::config::{CheckOptions, CheckReport};
 use crate::error::{PageError, Refusal, sentence};
 use crate::html::{
-    Form, Page, alert, brief, bytes, cell, count, dataset_word, file_state_badge, refusal, scroll, value,
+    Form, Page, Table, alert, brief, bytes, count, dataset_word, file_state_badge, head, refusal,
 };
 use crate::session::{App, Session};
 use crate::upload::Uploaded;
@@ -57,7 +56,7 @@ pub(crate) async fn check(
     let Some(stored) = uploaded.take_file() else {
         let refused = refused("no file was chosen; choose one, then check it");
         let page = body(&app, &session, &account, &against, Some(&refused), html! {}).await?;
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+        return Ok(page.refused());
     };
     let (schema, options) = target(&app, &session, &account, &against).await?;
     let (name, size) = (stored.upload().name.to_owned(), stored.upload().size);
@@ -72,7 +71,7 @@ pub(crate) async fn check(
         }
         Err(reason) => {
             let page = body(&app, &session, &account, &against, Some(&refused(&reason)), html! {}).await?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            Ok(page.refused())
         }
     }
 }
@@ -206,22 +205,7 @@ fn records(found: &api::registry::PreviewSourceResponse) -> Markup {
             names.push(name);
         }
     }
-    scroll(
-        "The first rows",
-        html! {
-            table .records {
-                thead { tr { @for name in &names { th scope="col" { (value(name)) } } } }
-                tbody {
-                    @for record in &records {
-                        tr { @for name in &names { td {
-                            @match record.iter().find(|(column, _)| column == name) {
-                                Some((_, text)) => (cell(text)),
-                                None => span .muted { "–" },
-                            }
-                        } } }
-                    }
-                }
-            }
-        },
-    )
+    let heads = names.iter().map(|name| head(name).value());
+    let lines = records.iter().map(|record| samples::values(&names, record));
+    Table::new("The first rows", heads).class("records").rows(lines)
 }

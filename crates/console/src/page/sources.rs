@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::place::{AccountPlace, Place};
 use crate::error::PageError;
 use crate::html::{
-    Form, Notice, Page, cell, count, dataset_word, date_of, empty, file_state_badge, local_time, pager,
-    scroll, source_state_badge, sparkline, value,
+    Form, Notice, Page, Row, Table, cell, count, dataset_word, date_of, empty, file_state_badge, head,
+    local_time, pager, row, source_state_badge, sparkline, value,
 };
 use crate::session::{App, Session};
 
@@ -148,61 +148,51 @@ fn nothing(account: &AccountPlace, session: &Session, state: &str) -> Markup {
 }
 
 fn table(lines: &[Line]) -> Markup {
-    scroll(
-        "Data sources",
-        html! {
-            table .sources {
-                thead {
-                    tr {
-                        th scope="col" { "Source" }
-                        th scope="col" { "State" }
-                        th scope="col" { "Dataset" }
-                        th scope="col" { "Last file" }
-                        th scope="col" .number { "Rows today" }
-                        th scope="col" { "Rows a day, " (DAYS) " days" }
-                    }
-                }
-                tbody { @for line in lines { (row(line)) } }
-            }
-        },
-    )
+    let days = format!("Rows a day, {DAYS} days");
+    let heads = [
+        head("Source"),
+        head("State"),
+        head("Dataset"),
+        head("Last file"),
+        head("Rows today").number(),
+        head(&days),
+    ];
+    Table::new("Data sources", heads).class("sources").titled().rows(lines.iter().map(row_of))
 }
 
-fn row(line: &Line) -> Markup {
+fn row_of(line: &Line) -> Row {
     let source = &line.source;
     let is_draft = source.state() == SourceState::Draft;
     let href = if is_draft { line.place.href("/setup") } else { line.place.href("") };
     let today = date_of(Timestamp::now());
     let rows =
         line.days.as_ref().map(|days| days.iter().find(|day| day.date == today).map_or(0, |day| day.rows));
-    html! {
-        tr {
-            th scope="row" {
-                a href=(href) { (value(&source.display_name)) }
-                @if !source.bucket.is_empty() { p .sub { (bucket_path(source)) } }
+    row([
+        html! {
+            a href=(href) { (value(&source.display_name)) }
+            @if !source.bucket.is_empty() { p .sub { (bucket_path(source)) } }
+        },
+        html! {
+            (source_state_badge(source.state()))
+            @if let Some(problem) = source.attention.as_ref().and_then(|attention| attention.problem.as_ref()) {
+                div .sub { (cell(&problem.reason)) }
             }
-            td {
-                (source_state_badge(source.state()))
-                @if let Some(problem) = source.attention.as_ref().and_then(|attention| attention.problem.as_ref()) {
-                    div .sub { (cell(&problem.reason)) }
+        },
+        html! { (dataset_word(source.dataset())) },
+        html! {
+            @match &line.last_file {
+                Some(file) => {
+                    (file_state_badge(file.state())) " "
+                    (local_time(file.finish_time.as_ref().or(file.discover_time.as_ref())))
+                    div .sub { (cell(file.object_key.rsplit('/').next().unwrap_or_default())) }
                 }
+                None if is_draft => a href=(href) { "Go on setting it up" },
+                None => span .muted { "No file yet" },
             }
-            td { (dataset_word(source.dataset())) }
-            td {
-                @match &line.last_file {
-                    Some(file) => {
-                        (file_state_badge(file.state())) " "
-                        (local_time(file.finish_time.as_ref().or(file.discover_time.as_ref())))
-                        div .sub { (cell(file.object_key.rsplit('/').next().unwrap_or_default())) }
-                    }
-                    None if is_draft => a href=(href) { "Go on setting it up" },
-                    None => span .muted { "No file yet" },
-                }
-            }
-            td .number { @if let Some(rows) = rows { (count(rows)) } @else { span .muted { "–" } } }
-            td { @if let Some(days) = &line.days { (sparkline(days)) } }
-        }
-    }
+        },
+        html! { @if let Some(rows) = rows { (count(rows)) } @else { span .muted { "–" } } },
+        html! { @if let Some(days) = &line.days { (sparkline(days)) } },
+    ])
 }
 
 /// `s3://bucket/path`
@@ -212,32 +202,20 @@ pub(crate) fn bucket_path(source: &Source) -> Markup {
 }
 
 fn deleted(session: &Session, lines: &[Line]) -> Markup {
-    scroll(
-        "Deleted data sources",
-        html! {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Source" } th scope="col" { "Dataset" } th scope="col" { "Deleted" }
-                        th scope="col" { "Gone for good" } th scope="col" { span .unseen { "Action" } }
-                    }
+    let heads =
+        [head("Source"), head("Dataset"), head("Deleted"), head("Gone for good"), head("Action").unseen()];
+    let rows = lines.iter().map(|Line { place, source, .. }| {
+        row([
+            html! { (value(&source.display_name)) p .sub { (bucket_path(source)) } },
+            html! { (dataset_word(source.dataset())) },
+            local_time(source.delete_time.as_ref()),
+            local_time(source.purge_time.as_ref()),
+            html! {
+                @if !session.is_read_only {
+                    (Form { session, action: &place.href("/undelete") }.button("", "Bring it back"))
                 }
-                tbody {
-                    @for Line { place, source, .. } in lines {
-                        tr {
-                            th scope="row" { (value(&source.display_name)) p .sub { (bucket_path(source)) } }
-                            td { (dataset_word(source.dataset())) }
-                            td { (local_time(source.delete_time.as_ref())) }
-                            td { (local_time(source.purge_time.as_ref())) }
-                            td {
-                                @if !session.is_read_only {
-                                    (Form { session, action: &place.href("/undelete") }.button("", "Bring it back"))
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        },
-    )
+            },
+        ])
+    });
+    Table::new("Deleted data sources", heads).titled().rows(rows)
 }

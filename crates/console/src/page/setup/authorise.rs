@@ -3,7 +3,7 @@
 use api::registry::{GetSetupDocumentsRequest, GetSetupDocumentsResponse, Source, UpdateSourceRequest};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::{StatusCode, header};
+use http::header;
 use maud::{Markup, html};
 use prost_types::FieldMask;
 use serde::Deserialize;
@@ -117,7 +117,7 @@ pub(crate) async fn save(
             let stored = get(&mut registry, &place).await?;
             let source = Source { bucket: wanted.bucket, path: wanted.path, ..stored };
             let page = body(&session, &place, &source, &key, None, Some(&refused));
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            Ok(page.refused())
         }
     }
 }

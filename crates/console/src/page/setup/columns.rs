@@ -6,12 +6,11 @@ use api::registry::{
 };
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
 use maud::{Markup, html};
 
 use super::{Step, is_complete, page};
 use crate::error::{PageError, Refusal, sentence};
-use crate::html::{Form, Notice, Page, alert, bytes, constant, count, refusal, scroll, value};
+use crate::html::{Form, Notice, Page, Row, Table, alert, bytes, constant, count, head, refusal, row, value};
 use crate::page::check::file_input;
 use crate::page::place::Place;
 use crate::page::source::get;
@@ -80,16 +79,13 @@ pub(crate) async fn save(
     };
     match registry.set_source_schema(request).await {
         Ok(_) if is_draft => Ok(Redirect::to(&place.href("/setup/authorise")).into_response()),
-        Ok(_) => {
-            let path = place.href("/schema");
-            Ok(Redirect::to(&format!("{path}?done={}", Notice::Saved.name())).into_response())
-        }
+        Ok(_) => Ok(Notice::Saved.shown_at(&place.href("/schema")).into_response()),
         Err(status) => {
             let is_breaking = status.code() == tonic::Code::FailedPrecondition;
             let refused = Refusal::of_form(status)?;
             let shown = Shown { refused: Some(&refused), is_breaking, ..Shown::default() };
             let page = body(&app, &session, &place, &source, &schema, &shown).await?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            Ok(page.refused())
         }
     }
 }
@@ -154,7 +150,7 @@ async fn unproposed(
     let shown = Shown { refused: Some(&refused), ..Shown::default() };
     let schema = source.schema.clone().unwrap_or_default();
     let page = body(app, session, place, source, &schema, &shown).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    Ok(page.refused())
 }
 
 /// The schema that the form says; a line without a name and a header is none.
@@ -298,19 +294,19 @@ fn lines(own: &[Column], schema: &Schema, more: usize) -> Markup {
         schema.columns.iter().filter(|column| !is_own(column)).map(|column| (column.clone(), false));
     let empty = (0..EMPTY + more).map(|_| (Column::default(), false));
     let lines: Vec<(Column, bool)> = first.into_iter().chain(customers).chain(empty).take(MOST).collect();
+    let heads = [
+        head("Column"),
+        head("Header in the file"),
+        head("Type"),
+        head("Date format"),
+        head("Required"),
+        head("Sensitive"),
+    ];
     html! {
         input type="hidden" name="lines" value=(lines.len());
-        (scroll("Columns", html! {
-            table .edit-columns {
-                thead {
-                    tr {
-                        th scope="col" { "Column" } th scope="col" { "Header in the file" } th scope="col" { "Type" }
-                        th scope="col" { "Date format" } th scope="col" { "Required" } th scope="col" { "Sensitive" }
-                    }
-                }
-                tbody { @for (number, (column, is_own)) in lines.iter().enumerate() { (line(number, column, *is_own, own)) } }
-            }
-        }))
+        (Table::new("Columns", heads).class("edit-columns").rows(
+            lines.iter().enumerate().map(|(number, (column, is_own))| line(number, column, *is_own, own))
+        ))
         p .help {
             "Header: only where it differs from the column's name. Date format: only for dates such as 31/12/2026, as "
             code { "%d/%m/%Y" } ". Sensitive: masked wherever Cortex shows data."
@@ -318,7 +314,7 @@ fn lines(own: &[Column], schema: &Schema, more: usize) -> Markup {
     }
 }
 
-fn line(number: usize, column: &Column, is_own: bool, own: &[Column]) -> Markup {
+fn line(number: usize, column: &Column, is_own: bool, own: &[Column]) -> Row {
     let named = |field: &str| format!("{field}-{number}");
     let which = if column.name.is_empty() {
         format!("of line {}", number + 1)
@@ -326,76 +322,66 @@ fn line(number: usize, column: &Column, is_own: bool, own: &[Column]) -> Markup 
         format!("of {}", column.name)
     };
     let must = own.iter().any(|one| one.name == column.name && one.required);
-    html! {
-        tr {
-            td {
-                @if is_own {
-                    input type="hidden" name=(named("name")) value=(column.name);
-                    strong { (value(&column.name)) }
-                    @if !column.description.is_empty() { p .sub { (column.description) } }
-                } @else {
-                    input type="text" name=(named("name")) value=(column.name) aria-label={ "Name " (which) } autocomplete="off";
+    row([
+        html! {
+            @if is_own {
+                input type="hidden" name=(named("name")) value=(column.name);
+                strong { (value(&column.name)) }
+                @if !column.description.is_empty() { p .sub { (column.description) } }
+            } @else {
+                input type="text" name=(named("name")) value=(column.name) aria-label={ "Name " (which) } autocomplete="off";
+            }
+        },
+        html! {
+            input type="text" name=(named("from")) value=(column.from) placeholder=(column.name)
+                aria-label={ "Header in the file " (which) } autocomplete="off";
+        },
+        html! {
+            @if is_own {
+                input type="hidden" name=(named("type")) value=(constant_of(column.r#type()));
+                (constant_of(column.r#type()))
+            } @else {
+                select name=(named("type")) aria-label={ "Type " (which) } {
+                    @for of in TYPES { option selected[of == column.r#type()] { (constant_of(of)) } }
                 }
             }
-            td {
-                input type="text" name=(named("from")) value=(column.from) placeholder=(column.name)
-                    aria-label={ "Header in the file " (which) } autocomplete="off";
+        },
+        html! {
+            @if !is_own || column.r#type() == ColumnType::Timestamp {
+                input .short type="text" name=(named("format")) value=(column.format) aria-label={ "Date format " (which) }
+                    autocomplete="off";
+                input type="hidden" name=(named("time_zone")) value=(column.time_zone);
             }
-            td {
-                @if is_own {
-                    input type="hidden" name=(named("type")) value=(constant_of(column.r#type()));
-                    (constant_of(column.r#type()))
-                } @else {
-                    select name=(named("type")) aria-label={ "Type " (which) } {
-                        @for of in TYPES { option selected[of == column.r#type()] { (constant_of(of)) } }
-                    }
-                }
+        },
+        html! {
+            @if must {
+                input type="hidden" name=(named("required")) value="yes";
+                "Always"
+            } @else {
+                input type="checkbox" name=(named("required")) value="yes" checked[column.required] aria-label={ "Required " (which) };
             }
-            td {
-                @if !is_own || column.r#type() == ColumnType::Timestamp {
-                    input .short type="text" name=(named("format")) value=(column.format) aria-label={ "Date format " (which) }
-                        autocomplete="off";
-                    input type="hidden" name=(named("time_zone")) value=(column.time_zone);
-                }
-            }
-            td {
-                @if must {
-                    input type="hidden" name=(named("required")) value="yes";
-                    "Always"
-                } @else {
-                    input type="checkbox" name=(named("required")) value="yes" checked[column.required] aria-label={ "Required " (which) };
-                }
-            }
-            td {
-                input type="checkbox" name=(named("sensitive")) value="yes" checked[column.sensitive] aria-label={ "Sensitive " (which) };
-            }
-        }
-    }
+        },
+        html! {
+            input type="checkbox" name=(named("sensitive")) value="yes" checked[column.sensitive] aria-label={ "Sensitive " (which) };
+        },
+    ])
 }
 
 /// What was seen of the columns that were looked at.
 fn notes(seen: &[ColumnSeen]) -> Markup {
+    let heads = [head("Column"), head("Rows").number(), head("Empty").number(), head("To know")];
+    let lines = seen.iter().map(|one| {
+        row([
+            value(&one.name),
+            html! { (count(one.rows)) },
+            html! { (count(one.empty)) },
+            html! { @if !one.note.is_empty() { (value(&sentence(&one.note))) } },
+        ])
+    });
     html! {
         details .seen open[seen.iter().any(|one| !one.note.is_empty())] {
             summary { "What was seen in them" }
-            (scroll("What was seen", html! {
-                table {
-                    thead { tr {
-                        th scope="col" { "Column" } th scope="col" .number { "Rows" } th scope="col" .number { "Empty" }
-                        th scope="col" { "To know" }
-                    } }
-                    tbody {
-                        @for one in seen {
-                            tr {
-                                th scope="row" { (value(&one.name)) }
-                                td .number { (count(one.rows)) }
-                                td .number { (count(one.empty)) }
-                                td { (value(&sentence(&one.note))) }
-                            }
-                        }
-                    }
-                }
-            }))
+            (Table::new("What was seen", heads).titled().rows(lines))
         }
     }
 }

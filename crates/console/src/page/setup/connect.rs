@@ -3,7 +3,6 @@
 use api::registry::{Source, UpdateSourceRequest};
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
 use maud::{Markup, html};
 use prost_types::FieldMask;
 
@@ -97,7 +96,7 @@ pub(crate) async fn save(
         None => Ok(Redirect::to(&place.href("/setup/test")).into_response()),
         Some(refused) => {
             let page = body(&session, &place, &wanted, Some(&refused));
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            Ok(page.refused())
         }
     }
 }

@@ -5,7 +5,6 @@ use api::registry::{
 };
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
 use maud::{Markup, html};
 use prost_types::FieldMask;
 use serde::Deserialize;
@@ -132,7 +131,7 @@ pub(crate) async fn create(
                 request_id: fields.get("request_id").to_owned(),
             };
             let page = new_page(&session, &account, &types, &begun, Some(&refused));
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            Ok(page.refused())
         }
     }
 }
@@ -196,7 +195,7 @@ pub(crate) async fn save(
             let source = Source { display_name: name, ..get(&mut registry, &place).await? };
             let types = types(&app, &session).await?;
             let page = edit_page(&session, &place, &source, &types, Some(&refused));
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            Ok(page.refused())
         }
     }
 }

@@ -6,9 +6,9 @@ use api::registry::{
 };
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::header;
 use maud::{Markup, html};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -59,7 +59,7 @@ pub(crate) async fn run(State(app): State<App>, place: Place, posted: Posted) ->
         Err(status) => {
             let refused = Refusal::of_form(status)?;
             let page = body(&session, &place, &source, Some(&refused));
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+            return Ok(page.refused());
         }
     };
     let (start, end) = page(&session, &place, &source, Step::Activate, "Test the connection")
@@ -189,15 +189,12 @@ pub(crate) async fn activate(
     let session = posted.session;
     let mut registry = session.registry(&app)?;
     match registry.activate_source(ActivateSourceRequest { name: place.name() }).await {
-        Ok(_) => {
-            let path = place.href("");
-            Ok(Redirect::to(&format!("{path}?done={}", Notice::Activated.name())).into_response())
-        }
+        Ok(_) => Ok(Notice::Activated.shown_at(&place.href("")).into_response()),
         Err(status) => {
             let refused = Refusal::of_form(status)?;
             let source = get(&mut registry, &place).await?;
             let page = body(&session, &place, &source, Some(&refused));
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            Ok(page.refused())
         }
     }
 }

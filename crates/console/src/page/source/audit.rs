@@ -2,13 +2,13 @@
 
 use api::registry::{AuditEntry, ListAuditEntriesRequest};
 use axum::extract::{Query, State};
-use maud::{Markup, html};
+use maud::html;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{get, page};
 use crate::error::PageError;
-use crate::html::{Page, cell, empty, local_time, pager, scroll, value};
+use crate::html::{Page, Row, Table, cell, empty, head, local_time, pager, row, value};
 use crate::page::place::Place;
 use crate::session::{App, Session};
 
@@ -37,37 +37,31 @@ pub(crate) async fn list(
         subject: place.name(),
     };
     let answer = registry.list_audit_entries(request).await?.into_inner();
+    let table = Table::new("Audit trail", [head("When"), head("What"), head("Who"), head("More")]);
     Ok(page(&session, &place, &source, "/audit", "Audit trail").body(html! {
         h2 { "Audit trail" }
         p .help { "What was done with this source, by whom and when. It cannot be changed." }
         @if answer.audit_entries.is_empty() {
             (empty(html! { p { "Nothing stands here." } }))
         } @else {
-            (scroll("Audit trail", html! {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "Who" }
-                            th scope="col" { "More" }
-                        }
-                    }
-                    tbody { @for entry in &answer.audit_entries { (row(entry)) } }
-                }
-            }))
+            (table.rows(answer.audit_entries.iter().map(line)))
         }
         (pager(&place.href("/audit"), &[], &wanted.page, &answer.next_page_token))
     }))
 }
 
-fn row(entry: &AuditEntry) -> Markup {
-    html! {
-        tr {
-            td .nowrap { (local_time(entry.time.as_ref())) }
-            td { (action(&entry.action)) }
-            td { (value(&actor(&entry.actor))) }
-            td { (cell(&detail(&entry.detail))) }
-        }
-    }
+fn line(entry: &AuditEntry) -> Row {
+    let detail = detail(&entry.detail);
+    row([
+        local_time(entry.time.as_ref()),
+        html! { (action(&entry.action)) },
+        value(&actor(&entry.actor)),
+        if detail.is_empty() {
+            html! {}
+        } else {
+            cell(&detail)
+        },
+    ])
 }
 
 fn action(action: &str) -> &str {

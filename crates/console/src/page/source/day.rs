@@ -2,7 +2,7 @@
 
 use api::registry::{DayStatus, ListDaysRequest, ListFilesRequest, ReprocessFilesRequest};
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use maud::html;
 use serde::Deserialize;
 
@@ -66,8 +66,7 @@ pub(crate) async fn reprocess(
             Refusal { reason, fields: Vec::new() }
         }
         Ok(_) => {
-            let path = place.href(&format!("/days/{date}"));
-            return Ok(Redirect::to(&format!("{path}?done={}", Notice::Reprocessed.name())).into_response());
+            return Ok(Notice::Reprocessed.shown_at(&place.href(&format!("/days/{date}"))).into_response());
         }
         Err(status) => Refusal::of_form(status)?,
     };

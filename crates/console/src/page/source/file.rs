@@ -13,8 +13,8 @@ use super::live::{is_at_rest, table};
 use super::{get, page, problem};
 use crate::error::{PageError, Refusal, sentence};
 use crate::html::{
-    Crumb, Form, Notice, Page, alert, bytes, cell, count, file_state_badge, local_time, refusal, scroll,
-    share, value,
+    Cell, Crumb, Form, Notice, Page, Row, Table, alert, bytes, cell, count, file_state_badge, head,
+    local_time, refusal, share, value,
 };
 use crate::page::place::{Place, encoded};
 use crate::post::Posted;
@@ -164,37 +164,31 @@ fn rejections(file: &File, errors: &[RowError]) -> Markup {
 
 /// Refused rows, a line each.
 pub(crate) fn row_errors(errors: &[RowError]) -> Markup {
-    scroll(
-        "Rejected rows",
-        html! {
-            table .errors {
-                thead {
-                    tr {
-                        th scope="col" .number { "Row" } th scope="col" { "Column" } th scope="col" { "What is wrong" }
-                        th scope="col" { "As it stands in the file" }
-                    }
-                }
-                tbody {
-                    @for error in errors {
-                        tr {
-                            td .number {
-                                @match error.row_number {
-                                    Some(row) => (count(row)),
-                                    None => { "byte " (count(error.position)) }
-                                }
-                            }
-                            td { @if error.column.is_empty() { span .muted { "whole row" } } @else { (cell(&error.column)) } }
-                            td {
-                                (cell(&sentence(&error.reason))) " " code .code { (error.code) }
-                                @if !error.advice.is_empty() { div .sub { (cell(&sentence(&error.advice))) } }
-                            }
-                            td .raw { @if error.raw.is_empty() { span .muted { "not kept" } } @else { (cell(error.raw.trim_end())) } }
-                        }
-                    }
-                }
+    let heads =
+        [head("Row").number(), head("Column"), head("What is wrong"), head("As it stands in the file")];
+    Table::new("Rejected rows", heads).class("errors").rows(errors.iter().map(row_error))
+}
+
+fn row_error(error: &RowError) -> Row {
+    vec![
+        Cell::from(html! {
+            @match error.row_number {
+                Some(row) => (count(row)),
+                None => { "byte " (count(error.position)) }
             }
-        },
-    )
+        }),
+        Cell::from(html! {
+            @if error.column.is_empty() { span .muted { "whole row" } } @else { (cell(&error.column)) }
+        }),
+        Cell::from(html! {
+            (cell(&sentence(&error.reason))) " " code .code { (error.code) }
+            @if !error.advice.is_empty() { div .sub { (cell(&sentence(&error.advice))) } }
+        }),
+        Cell::from(html! {
+            @if error.raw.is_empty() { span .muted { "not kept" } } @else { (cell(error.raw.trim_end())) }
+        })
+        .class("raw"),
+    ]
 }
 
 /// What is odd and rejects nothing.

@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::error::PageError;
-use crate::html::{brief, bytes, cell, count, empty, file_state_badge, is_running, local_time, scroll};
+use crate::html::{
+    Cell, Row, Table, brief, bytes, cell, count, empty, file_state_badge, head, is_running, local_time,
+};
 use crate::page::place::{Place, encoded};
 use crate::session::{App, Session};
 
@@ -183,45 +185,39 @@ pub(crate) fn file_href(place: &Place, file: &File) -> String {
 
 /// Files, a line each.
 pub(crate) fn table(place: &Place, files: &[File], label: &str) -> Markup {
-    scroll(
-        label,
-        html! {
-            table .files {
-                thead {
-                    tr {
-                        th scope="col" { "File" }
-                        th scope="col" { "Outcome" }
-                        th scope="col" { "Folder" }
-                        th scope="col" .number { "Rows" }
-                        th scope="col" .number { "Rejected" }
-                        th scope="col" .number { "Size" }
-                        th scope="col" { "Read" }
-                    }
-                }
-                tbody { @for file in files { (row(place, file)) } }
-            }
-        },
-    )
+    let heads = [
+        head("File"),
+        head("Outcome"),
+        head("Folder"),
+        head("Rows").number(),
+        head("Rejected").number(),
+        head("Size").number(),
+        head("Read"),
+    ];
+    Table::new(label, heads).class("files").titled().rows(files.iter().map(|file| line(place, file)))
 }
 
-fn row(place: &Place, file: &File) -> Markup {
-    html! {
-        tr {
-            th scope="row" {
-                a href=(file_href(place, file)) { (name(file)) }
-                @if file.generation > 1 { p .sub { "version " (file.generation) } }
-            }
-            td {
-                (file_state_badge(file.state()))
-                @if let Some(error) = file.stuck.as_ref().or(file.error.as_ref()) { div .sub { (cell(&error.reason)) } }
-            }
-            td .nowrap { (file.date) }
-            td .number { @if !is_running(file.state()) || file.rows > 0 { (count(file.rows)) } }
-            td .number { @if file.rejected > 0 { strong { (count(file.rejected)) } } @else if file.rows > 0 { "0" } }
-            td .number.nowrap { (bytes(file.size)) }
-            td { @if is_running(file.state()) { span .muted { "not yet" } } @else { (local_time(file.finish_time.as_ref())) } }
-        }
-    }
+fn line(place: &Place, file: &File) -> Row {
+    let is_running = is_running(file.state());
+    vec![
+        Cell::from(html! {
+            a href=(file_href(place, file)) { (name(file)) }
+            @if file.generation > 1 { p .sub { "version " (file.generation) } }
+        }),
+        Cell::from(html! {
+            (file_state_badge(file.state()))
+            @if let Some(error) = file.stuck.as_ref().or(file.error.as_ref()) { div .sub { (cell(&error.reason)) } }
+        }),
+        Cell::from(html! { (file.date) }).class("nowrap"),
+        Cell::from(html! { @if !is_running || file.rows > 0 { (count(file.rows)) } }),
+        Cell::from(html! {
+            @if file.rejected > 0 { strong { (count(file.rejected)) } } @else if file.rows > 0 { "0" }
+        }),
+        Cell::from(html! { (bytes(file.size)) }).class("nowrap"),
+        Cell::from(html! {
+            @if is_running { span .muted { "not yet" } } @else { (local_time(file.finish_time.as_ref())) }
+        }),
+    ]
 }
 
 /// The key behind its dated folder.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{get, page};
 use crate::error::PageError;
-use crate::html::{Page, cell, empty, local_time, scroll, value};
+use crate::html::{Page, Row, Table, cell, empty, head, local_time};
 use crate::page::place::Place;
 use crate::session::{App, Session};
 
@@ -32,6 +32,7 @@ pub(crate) async fn list(State(app): State<App>, session: Session, place: Place)
     // As the schema has them; what it does not name comes behind.
     let schema = source.schema.clone().unwrap_or_default().columns;
     names.sort_by_key(|name| schema.iter().position(|column| column.name == *name).unwrap_or(usize::MAX));
+    let heads = names.iter().map(|name| head(name).value()).chain([head("Received"), head("From")]);
     Ok(page(&session, &place, &source, "/samples", "Sample data").body(html! {
         h2 { "Sample data" }
         @if records.is_empty() {
@@ -41,34 +42,23 @@ pub(crate) async fn list(State(app): State<App>, session: Session, place: Place)
             }))
         } @else {
             p .help { "Some of the records received lately, as they were handed on. What the schema calls sensitive is masked." }
-            (scroll("Sample data", html! {
-                table .records {
-                    thead {
-                        tr {
-                            @for name in &names { th scope="col" { (value(name)) } }
-                            th scope="col" { "Received" } th scope="col" { "From" }
-                        }
-                    }
-                    tbody {
-                        @for (sample, columns) in &records {
-                            tr {
-                                @for name in &names {
-                                    td {
-                                        @match columns.iter().find(|(column, _)| column == name) {
-                                            Some((_, text)) => (cell(text)),
-                                            None => span .muted { "–" },
-                                        }
-                                    }
-                                }
-                                td .nowrap { (local_time(sample.receive_time.as_ref())) }
-                                td { (cell(sample.object_key.rsplit('/').next().unwrap_or_default())) }
-                            }
-                        }
-                    }
-                }
-            }))
+            (Table::new("Sample data", heads).class("records").rows(records.iter().map(|(sample, columns)| {
+                let mut line = values(&names, columns);
+                line.push(local_time(sample.receive_time.as_ref()).into());
+                line.push(cell(sample.object_key.rsplit('/').next().unwrap_or_default()).into());
+                line
+            })))
         }
     }))
+}
+
+/// A record's values under these names.
+pub(crate) fn values(names: &[&str], columns: &[(String, String)]) -> Row {
+    let shown = |name: &&str| match columns.iter().find(|(column, _)| column == name) {
+        Some((_, text)) => cell(text),
+        None => html! { span .muted { "–" } },
+    };
+    names.iter().map(|name| shown(name).into()).collect()
 }
 
 /// A record's columns, its own first: from its protobuf JSON, without its envelope.

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::overview::Done;
 use super::{get, page};
 use crate::error::PageError;
-use crate::html::{Notice, Page, constant, local_time, scroll, value};
+use crate::html::{Notice, Page, Row, Table, constant, head, local_time, row, value};
 use crate::page::place::Place;
 use crate::session::{App, Session};
 
@@ -58,32 +58,20 @@ fn additional(schema: &Schema) -> &'static str {
 
 /// Columns as people read them.
 pub(crate) fn columns(label: &str, columns: &[Column]) -> Markup {
-    scroll(
-        label,
+    let heads = [head("Column"), head("Type"), head("Required"), head("In the file"), head("What it is")];
+    Table::new(label, heads).class("columns").titled().rows(columns.iter().map(column))
+}
+
+fn column(column: &Column) -> Row {
+    row([
+        html! { (value(&column.name)) @if column.sensitive { " " span .badge.quiet { "Sensitive" } } },
         html! {
-            table .columns {
-                thead {
-                    tr {
-                        th scope="col" { "Column" } th scope="col" { "Type" } th scope="col" { "Required" }
-                        th scope="col" { "In the file" } th scope="col" { "What it is" }
-                    }
-                }
-                tbody {
-                    @for column in columns {
-                        tr {
-                            th scope="row" { (value(&column.name)) @if column.sensitive { " " span .badge.quiet { "Sensitive" } } }
-                            td {
-                                (constant(column.r#type().as_str_name(), "COLUMN_TYPE_"))
-                                @if !column.format.is_empty() { p .sub { "as " (value(&column.format)) } }
-                                @if !column.time_zone.is_empty() { p .sub { "in " (value(&column.time_zone)) } }
-                            }
-                            td { @if column.required { "Yes" } @else { "No" } }
-                            td { @if column.from.is_empty() { (value(&column.name)) } @else { (value(&column.from)) } }
-                            td { (column.description) }
-                        }
-                    }
-                }
-            }
+            (constant(column.r#type().as_str_name(), "COLUMN_TYPE_"))
+            @if !column.format.is_empty() { p .sub { "as " (value(&column.format)) } }
+            @if !column.time_zone.is_empty() { p .sub { "in " (value(&column.time_zone)) } }
         },
-    )
+        html! { @if column.required { "Yes" } @else { "No" } },
+        value(if column.from.is_empty() { &column.name } else { &column.from }),
+        html! { (column.description) },
+    ])
 }

@@ -2,8 +2,7 @@
 
 use api::registry::{InvalidRows, OverwritePolicy, Source, UpdateSourceRequest};
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use prost_types::FieldMask;
 
@@ -57,14 +56,10 @@ pub(crate) async fn save(
         static_keys: None,
     };
     match registry.update_source(request).await {
-        Ok(_) => {
-            let path = place.href("/settings");
-            Ok(Redirect::to(&format!("{path}?done={}", Notice::Saved.name())).into_response())
-        }
+        Ok(_) => Ok(Notice::Saved.shown_at(&place.href("/settings")).into_response()),
         Err(status) => {
             let refused = Refusal::of_form(status)?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, body(&session, &place, &wanted, Some(&refused)))
-                .into_response())
+            Ok(body(&session, &place, &wanted, Some(&refused)).refused())
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::post::Posted;
 use crate::session::{App, Session};
 
 fn back(place: &Place, notice: Notice) -> Redirect {
-    Redirect::to(&format!("{}?done={}", place.href(""), notice.name()))
+    notice.shown_at(&place.href(""))
 }
 
 /// `POST …/pause`
@@ -68,7 +68,7 @@ pub(crate) async fn delete(
 ) -> Result<Redirect, PageError> {
     let request = DeleteSourceRequest { name: place.name(), etag: posted.fields.get("etag").to_owned() };
     posted.session.registry(&app)?.delete_source(request).await?;
-    Ok(Redirect::to(&format!("{}?done={}", place.account_href("/sources"), Notice::Deleted.name())))
+    Ok(Notice::Deleted.shown_at(&place.account_href("/sources")))
 }
 
 /// `POST …/undelete`
