@@ -1,6 +1,5 @@
 //! A real Chromium, driven by its own driver; both end with the test.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,11 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::process::{Process, until};
 use crate::webdriver::{By, Element, Session};
 
 /// How long a page may take to show something on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 const POLL: Duration = Duration::from_millis(100);
 
 /// How the browser is to be.
@@ -27,11 +26,13 @@ pub struct Look {
     pub dark: bool,
     /// Of the window, in pixels.
     pub width: u32,
+    /// Its viewer's time zone, by its IANA name; the machine's where none is given.
+    pub zone: Option<&'static str>,
 }
 
 impl Default for Look {
     fn default() -> Self {
-        Self { scripts: true, dark: false, width: 1280 }
+        Self { scripts: true, dark: false, width: 1280, zone: None }
     }
 }
 
@@ -67,10 +68,17 @@ impl Browser {
     /// Starts one at this address, of which pages are named by their paths.
     pub async fn start(base: &str, look: Look) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        // It takes a port by itself and says which: one that was found free before may be another's by now.
         let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}"));
-        let driver = Process::start("chromedriver", command, dir.path())?;
+        command.arg("--port=0");
+        let mut driver = Process::start("chromedriver", command, dir.path())?;
+        let mut port = None;
+        until("the browser's driver to listen", PATIENCE, || {
+            ensure!(driver.is_running()?, "{}", driver.tail(25));
+            port = listening(&driver.log());
+            Ok(port.is_some())
+        })?;
+        let port = port.context("a port")?;
         let profile = dir.path().join("profile");
         let scheme = if look.dark { 0 } else { 1 };
         let mut arguments = vec![
@@ -111,13 +119,78 @@ impl Browser {
             _driver: driver,
             dir,
         };
-        browser.session.resize(look.width, 1000).await?;
+        // A page that loads slowly, or axe-core on a long one, is no failure; chromedriver gives scripts half a minute.
+        browser.session.be_patient(PATIENCE).await?;
+        browser.be_where_its_viewer_is().await?;
         Ok(browser)
+    }
+
+    /// Its language, time zone and screen.
+    async fn be_where_its_viewer_is(&self) -> Result<()> {
+        self.session.devtools("Emulation.setLocaleOverride", json!({ "locale": "en-US" })).await?;
+        if let Some(zone) = self.look.zone {
+            self.session.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone })).await?;
+        }
+        self.show(1_000).await
+    }
+
+    /// Lets pages write to the clipboard and read it, or forbids it.
+    pub async fn clipboard(&self, is_allowed: bool) -> Result<()> {
+        let setting = if is_allowed { "granted" } else { "denied" };
+        for name in ["clipboard-write", "clipboard-read"] {
+            let permission =
+                json!({ "permission": { "name": name }, "setting": setting, "origin": self.base });
+            self.session.devtools("Browser.setPermission", permission).await?;
+        }
+        Ok(())
+    }
+
+    /// What was copied last.
+    pub async fn copied(&self) -> Result<String> {
+        let script = "const done = arguments[arguments.length - 1]; \
+             navigator.clipboard.readText().then(done, (error) => done({ error: String(error) }));";
+        let found = self.session.run_async(script).await?;
+        found.as_str().map(str::to_owned).with_context(|| format!("the clipboard gave {found}"))
+    }
+
+    /// Follows a link that downloads, and gives the file as it arrived.
+    pub async fn download(&self, css: &str, name: &str) -> Result<String> {
+        let folder = self.dir.path().join("downloads");
+        std::fs::create_dir_all(&folder)?;
+        let to = json!({ "behavior": "allow", "downloadPath": folder });
+        self.session.devtools("Browser.setDownloadBehavior", to).await?;
+        let path = folder.join(name);
+        // Under another name until it is whole.
+        self.click(css).await?;
+        let begun = Instant::now();
+        while !path.exists() {
+            ensure!(begun.elapsed() < PATIENCE, "{name} does not arrive");
+            tokio::time::sleep(POLL).await;
+        }
+        std::fs::read_to_string(&path).with_context(|| name.to_owned())
+    }
+
+    /// Pixels by which the page itself is wider than what is seen of it.
+    pub async fn sideways(&self) -> Result<i64> {
+        // Of the document's own, not of what scrolls within it.
+        let over = self
+            .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            .await?;
+        over.as_i64().context("a width")
     }
 
     /// Goes to a page.
     pub async fn goto(&self, path: &str) -> Result<()> {
-        self.session.goto(&format!("{}{path}", self.base)).await.with_context(|| path.to_owned())
+        let begun = Instant::now();
+        loop {
+            match self.session.goto(&format!("{}{path}", self.base)).await {
+                // A browser that is short of memory or time loses a page now and then.
+                Err(error) if is_passing(&error) && begun.elapsed() < PATIENCE => {
+                    tokio::time::sleep(POLL).await
+                }
+                done => return done.with_context(|| path.to_owned()),
+            }
+        }
     }
 
     /// The path of the page that is shown.
@@ -182,9 +255,7 @@ impl Browser {
             match self.session.click(&element).await {
                 Ok(()) => return Ok(()),
                 Err(error) if begun.elapsed() > PATIENCE => bail!("{by:?}: {error}"),
-                Err(error) if !error.to_string().starts_with("stale element") => {
-                    return Err(error.context(format!("{by:?}")));
-                }
+                Err(error) if !is_on_the_move(&error) => return Err(error.context(format!("{by:?}"))),
                 Err(_) => tokio::time::sleep(POLL).await,
             }
         }
@@ -268,13 +339,23 @@ impl Browser {
     pub async fn picture(&self, file: &Path) -> Result<()> {
         let height = self.run("return Math.max(document.documentElement.scrollHeight, 600)").await?;
         let height = u32::try_from(height.as_u64().unwrap_or(1000).min(6_000))?;
-        // A window has a frame besides, whose height differs.
-        let frame = self.run("return outerHeight - innerHeight").await?.as_u64().unwrap_or_default();
-        self.session.resize(self.look.width, height + u32::try_from(frame)?).await?;
+        self.show(height).await?;
         let png = STANDARD.decode(self.session.screenshot().await?)?;
         ensure!(!png.is_empty(), "an empty picture");
         std::fs::write(file, png).with_context(|| file.display().to_string())?;
-        self.session.resize(self.look.width, 1000).await
+        self.show(1_000).await
+    }
+
+    /// Makes what is seen so high.
+    async fn show(&self, height: u32) -> Result<()> {
+        // A window is never as narrow as a telephone; its screen can be.
+        if self.look.width < 500 {
+            let screen = json!({ "width": self.look.width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+            return self.session.devtools("Emulation.setDeviceMetricsOverride", screen).await.map(drop);
+        }
+        // A window has a frame besides, whose height differs.
+        let frame = self.run("return outerHeight - innerHeight").await?.as_u64().unwrap_or_default();
+        self.session.resize(self.look.width, height + u32::try_from(frame)?).await
     }
 
     /// A folder for this browser's files.
@@ -288,11 +369,31 @@ impl Browser {
     }
 }
 
+/// The port that chromedriver says it is on.
+fn listening(log: &str) -> Option<u16> {
+    let (_, told) = log.split_once("started successfully on port ")?;
+    told.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
 fn told(violation: &Value) -> String {
     let nodes = violation["nodes"].as_array().cloned().unwrap_or_default();
     let first: Vec<String> =
         nodes.iter().take(3).map(|node| format!("{} ({})", node["html"], node["failureSummary"])).collect();
     format!("{}: {}: {}", violation["id"], violation["help"], first.join("; "))
+}
+
+/// What is replaced, or still in the making, as one reaches for it.
+fn is_on_the_move(error: &anyhow::Error) -> bool {
+    let told = error.to_string();
+    ["stale element", "element click intercepted", "element not interactable"]
+        .iter()
+        .any(|one| told.starts_with(one))
+}
+
+/// What another try may mend; a console that is not there stays an error at once, for it has been waited for.
+fn is_passing(error: &anyhow::Error) -> bool {
+    let told = error.to_string();
+    ["timeout", "net::ERR_ABORTED", "net::ERR_NETWORK_CHANGED"].iter().any(|one| told.contains(one))
 }
 
 fn is_root() -> Result<bool> {

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Process, cortex, until};
 
 /// How long it may take to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The role that the demo account's External ID opens for the folder `events`.
 pub const ROLE: &str = "arn:aws:iam::111122223333:role/cortex-events";
 /// The demo bucket.
@@ -20,7 +20,7 @@ pub const BUCKET: &str = "demo-bucket";
 pub struct Dev {
     dir: TempDir,
     endpoints: Value,
-    _process: Process,
+    process: Process,
 }
 
 impl Dev {
@@ -32,11 +32,20 @@ impl Dev {
         if !samples {
             command.arg("--no-samples");
         }
-        let process = Process::start("dev", command, dir.path())?;
+        let mut process = Process::start("dev", command, dir.path())?;
         let path = dir.path().join("dev/endpoints.json");
-        until("cortex dev to serve", PATIENCE, || Ok(path.exists()))?;
+        until("cortex dev to serve", PATIENCE, || {
+            // One that has ended is not waited for, and says why.
+            ensure!(process.is_running()?, "cortex dev has ended: {}", process.tail(25));
+            Ok(path.exists())
+        })?;
         let endpoints = serde_json::from_slice(&std::fs::read(&path)?)?;
-        Ok(Self { dir, endpoints, _process: process })
+        Ok(Self { dir, endpoints, process })
+    }
+
+    /// Ends it at once; what it left stays.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
     }
 
     /// An address by its name in `endpoints.json`.
@@ -70,11 +79,7 @@ impl Dev {
         let mut command = cortex()?;
         command.args(arguments).args(["--json", "--data-dir"]).arg(self.dir.path().join("dev"));
         let output = command.output()?;
-        anyhow::ensure!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout)?;
         text.lines().map(|line| serde_json::from_str(line).context("a line of JSON")).collect()
     }

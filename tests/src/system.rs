@@ -1,7 +1,7 @@
 //! The whole system as separate processes on Kafka, PostgreSQL and a foreign S3 server.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -141,6 +141,19 @@ impl System {
         Process::start(name, command, self.dir.path())
     }
 
+    /// Starts a console and waits until it listens; gives its address besides.
+    pub fn console(&self) -> Result<(Process, String)> {
+        let listen = format!("127.0.0.1:{}", free_port()?);
+        let mut command = self.role("console")?;
+        command.env("CORTEX_CONSOLE_LISTEN", &listen);
+        let mut process = Process::start("console", command, self.dir.path())?;
+        until("the console to listen", Duration::from_secs(120), || {
+            ensure!(process.is_running()?, "the console has ended: {}", process.tail(25));
+            Ok(TcpStream::connect(&listen).is_ok())
+        })?;
+        Ok((process, format!("http://{listen}")))
+    }
+
     /// Whether the ledger agrees with the topics, by `cortex audit`; gives what it printed.
     pub fn audit(&self, source: &str) -> Result<(bool, Value)> {
         let output = self.client(&["audit", source, "--kafka", &self.kafka])?.output()?;
@@ -199,19 +212,26 @@ impl System {
 impl System {
     /// Names a source's event queue; the empty URL takes it away.
     pub fn event_queue(&self, source: &str, url: &str) -> Result<()> {
-        let token = std::fs::read_to_string(self.path("admin"))?;
-        let source = Source { name: source.to_owned(), event_queue_url: url.to_owned(), ..Source::default() };
+        let wanted = Source { event_queue_url: url.to_owned(), ..Source::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.update(source, "event_queue_url", wanted))
+    }
+
+    /// Has a source read from this system's S3 server and no other.
+    pub async fn on_its_s3(&self, source: &str) -> Result<()> {
+        let wanted = Source { endpoint_url: self.s3_endpoint.clone(), ..Source::default() };
+        self.update(source, "endpoint_url", wanted).await
+    }
+
+    async fn update(&self, source: &str, path: &str, wanted: Source) -> Result<()> {
         let update = UpdateSourceRequest {
-            source: Some(source),
-            update_mask: Some(FieldMask { paths: vec!["event_queue_url".to_owned()] }),
+            source: Some(Source { name: source.to_owned(), ..wanted }),
+            update_mask: Some(FieldMask { paths: vec![path.to_owned()] }),
             ..Default::default()
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let mut registry = Registry::new(connect(&self.registry_url, &token)?);
-            registry.update_source(update).await?;
-            Ok(())
-        })
+        let mut registry = Registry::new(connect(&self.registry_url, &self.admin_token()?)?);
+        registry.update_source(update).await?;
+        Ok(())
     }
 }
 

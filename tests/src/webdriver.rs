@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 /// The key under which the protocol names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// A command ends by then, whatever the browser does.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// A command ends by then, whatever the browser does: later than what a browser itself gives up on.
+const PATIENCE: Duration = Duration::from_secs(360);
 
 /// A session of a browser.
 #[derive(Debug, Clone)]
@@ -114,6 +114,18 @@ impl Session {
     /// What a script gives to the function that is its last argument.
     pub async fn run_async(&self, script: &str) -> Result<Value> {
         self.post("/execute/async", json!({ "script": script, "args": [] })).await
+    }
+
+    /// A command of Chromium's own, as its DevTools protocol names it.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
+        let told = self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await;
+        told.with_context(|| command.to_owned())
+    }
+
+    /// How long scripts and pages may take.
+    pub async fn be_patient(&self, patience: Duration) -> Result<()> {
+        let most = u64::try_from(patience.as_millis())?;
+        self.post("/timeouts", json!({ "script": most, "pageLoad": most })).await.map(drop)
     }
 
     /// Sets the size of the window, in pixels.

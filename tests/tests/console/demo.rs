@@ -1,11 +1,13 @@
 //! The demo account of a running `cortex dev`: what lies in its bucket, and who is signed in.
 
 use std::fmt::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use end_to_end::browser::{Browser, Look};
-use end_to_end::dev::Dev;
+use end_to_end::dev::{BUCKET, Dev, ROLE};
+use end_to_end::process::{Process, cortex, until};
 
 /// How long something may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -51,4 +53,28 @@ pub(crate) async fn signed_in(dev: &Dev, look: Look) -> Result<Browser> {
     let browser = Browser::start(dev.endpoint("console")?, look).await?;
     browser.sign_in(&dev.secret("demo.token")?).await?;
     Ok(browser)
+}
+
+/// The address of a new draft, of which all is known that the steps ask for.
+pub(crate) fn draft(dev: &Dev, name: &str) -> Result<String> {
+    let mut create = vec!["source", "create", "--account", "demo", "--name", name, "--dataset", "events"];
+    create.extend(["--bucket", BUCKET, "--path", "events", "--role-arn", ROLE]);
+    let made = dev.ask(&create)?;
+    Ok(format!("/{}", made[0]["name"].as_str().context("a draft")?))
+}
+
+/// Another console on the same registry, as a process of its own with these settings; and its address.
+pub(crate) fn console(dev: &Dev, settings: &[&str]) -> Result<(Process, String)> {
+    let listen = format!("127.0.0.1:{}", TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
+    let mut command = cortex()?;
+    command.args(["console", "--console-listen", &listen, "--registry-url", dev.endpoint("registry")?]);
+    for setting in settings {
+        command.args(["--set", setting]);
+    }
+    let mut process = Process::start("console", command, dev.dir())?;
+    until("the console to listen", PATIENCE, || {
+        ensure!(process.is_running()?, "the console has ended: {}", process.tail(25));
+        Ok(TcpStream::connect(&listen).is_ok())
+    })?;
+    Ok((process, format!("http://{listen}")))
 }

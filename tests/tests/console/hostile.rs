@@ -47,10 +47,19 @@ async fn hostile_names_and_values_are_shown_and_run_nowhere() -> Result<()> {
     browser.sees("10,000 characters").await?;
     browser.sees("U+202E").await?;
     harmless("the samples").await?;
-    let width = browser
-        .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        .await?;
+    let width = browser.sideways().await?;
     ensure!(width == 0, "the page itself scrolls sideways by {width}");
+
+    // Were something not escaped, it would still not run: the browser holds the page to its policy.
+    browser
+        .run(
+            "const inline = document.createElement('script'); inline.textContent = 'window.pwned = 1'; \
+             const image = document.createElement('div'); \
+             image.innerHTML = '<img src=\"/nothing\" onerror=\"window.pwned = 1\">'; \
+             document.body.append(inline, image);",
+        )
+        .await?;
+    harmless("the policy").await?;
 
     // The same file, looked at before it is uploaded.
     let local = browser.dir().join("hostile.csv");

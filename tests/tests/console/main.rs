@@ -9,9 +9,13 @@
 mod demo;
 mod direct;
 
+mod documents;
 mod file;
 mod hostile;
+mod operator;
 mod people;
 mod processes;
 mod safety;
 mod steps;
+mod upload;
+mod viewer;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use end_to_end::browser::{Browser, Look};
-use end_to_end::dev::{BUCKET, Dev, ROLE};
+use end_to_end::dev::Dev;
 use end_to_end::process::until;
 
-use crate::demo::{PATIENCE, date, events, signed_in, source_path};
+use crate::demo::{PATIENCE, date, draft, events, signed_in, source_path};
 
 /// Weeks of files, each written on its day: some late, one missing, some with refused rows.
 fn history(dev: &Dev) -> Result<()> {
@@ -32,6 +32,9 @@ fn history(dev: &Dev) -> Result<()> {
     dev.put("events/23-11-2026/a.csv", b"user_id\n")?;
     Ok(())
 }
+
+/// How many tables must be moved sideways to be read.
+const HALF_SEEN_TABLES: &str = "return [...document.querySelectorAll('.scroll')].filter((one) => one.scrollWidth > one.clientWidth).length";
 
 /// Every page: its name among the pictures, and its path.
 fn pages(events: &str, draft: &str) -> Vec<(&'static str, String)> {
@@ -73,30 +76,14 @@ async fn nothing_keeps_people_out_in_either_scheme_and_at_any_width() -> Result<
     let dev = Dev::start(true)?;
     history(&dev)?;
     let events = source_path(&dev, "Demo events")?;
-    let draft = dev.ask(&[
-        "source",
-        "create",
-        "--account",
-        "demo",
-        "--name",
-        "Clicks of the shop",
-        "--dataset",
-        "events",
-        "--bucket",
-        BUCKET,
-        "--path",
-        "events",
-        "--role-arn",
-        ROLE,
-    ])?;
-    let draft = format!("/{}", draft[0]["name"].as_str().context("a draft")?);
+    let draft = draft(&dev, "Clicks of the shop")?;
     until("all files to be read", PATIENCE, || {
         let files = dev.ask(&["source", "files", events.trim_start_matches('/')])?;
         Ok(files.len() >= 36 && files.iter().all(|file| file.get("finish_time").is_some()))
     })?;
     let pictures = pictures()?;
     let mut obstacles = Vec::new();
-    for (dark, width) in [(false, 1280), (true, 1280), (false, 390), (true, 390)] {
+    for (dark, width) in [(false, 1280), (true, 1280), (false, 375), (true, 375)] {
         let look = Look { dark, width, ..Look::default() };
         let browser = Browser::start(dev.endpoint("console")?, look).await?;
         let about = format!(
@@ -107,9 +94,12 @@ async fn nothing_keeps_people_out_in_either_scheme_and_at_any_width() -> Result<
         let mut look_at = async |name: &str| -> Result<()> {
             obstacles
                 .extend(browser.obstacles().await?.into_iter().map(|one| format!("{name}, {about}: {one}")));
-            let overflow = browser.run("return document.documentElement.scrollWidth - innerWidth").await?;
-            if overflow.as_i64().unwrap_or_default() > 0 {
-                obstacles.push(format!("{name}, {about}: wider than the screen by {overflow}"));
+            let over = browser.sideways().await?;
+            if over > 0 {
+                obstacles.push(format!("{name}, {about}: wider than the screen by {over}"));
+            }
+            if width < 600 && browser.run(HALF_SEEN_TABLES).await? != 0 {
+                obstacles.push(format!("{name}, {about}: a table is not seen whole"));
             }
             if let Some(folder) = &pictures {
                 browser.picture(&folder.join(format!("{name}-{about}.png"))).await?;
@@ -134,6 +124,10 @@ async fn nothing_keeps_people_out_in_either_scheme_and_at_any_width() -> Result<
         browser.press("Check this file").await?;
         browser.sees("but for the rows below").await?;
         look_at("checked").await?;
+        browser.press("Sign out").await?;
+        browser.sign_in(&dev.secret("admin.token")?).await?;
+        browser.goto("/accounts").await?;
+        look_at("accounts").await?;
         browser.close().await?;
     }
     ensure!(obstacles.is_empty(), "{}", obstacles.join("\n"));

@@ -7,8 +7,20 @@ use end_to_end::process::until;
 
 use crate::demo::{PATIENCE, signed_in};
 
-/// Fills in the steps up to the test.
-async fn steps_to_the_test(dev: &Dev, browser: &Browser, name: &str, scripts: bool) -> Result<()> {
+/// What the documents must name.
+pub(crate) struct Named {
+    pub(crate) external_id: String,
+    pub(crate) platform: &'static str,
+    pub(crate) bucket: &'static str,
+}
+
+/// Fills in the steps up to the role's ARN.
+pub(crate) async fn steps_to_the_role(
+    browser: &Browser,
+    named: &Named,
+    name: &str,
+    scripts: bool,
+) -> Result<()> {
     browser.follow("Add a data source").await?;
     browser.sees("Where are your files?").await?;
     browser.click("a.card").await?;
@@ -17,7 +29,7 @@ async fn steps_to_the_test(dev: &Dev, browser: &Browser, name: &str, scripts: bo
     browser.press("Save and go on").await?;
 
     // The customer's own columns, from a sample whose headers are the customer's.
-    let sample = dev.dir().join("sample.csv");
+    let sample = browser.dir().join("sample.csv");
     std::fs::write(&sample, "userId,timestamp,type,price\nu1,2026-11-23T10:00:00Z,view,9.5\n")?;
     browser.choose("#file", &sample).await?;
     browser.press("Propose columns from this file").await?;
@@ -40,15 +52,13 @@ async fn steps_to_the_test(dev: &Dev, browser: &Browser, name: &str, scripts: bo
         browser.fill("#bucket", "Not_A_Bucket").await?;
         browser.sees("A bucket's name has 3 to 63").await?;
     }
-    browser.fill("#bucket", BUCKET).await?;
+    browser.fill("#bucket", named.bucket).await?;
     browser.fill("#path", "events").await?;
     browser.press("Show me the documents").await?;
     let trust = browser.text("#trust-policy").await?;
-    let account = dev.ask(&["account", "show", "demo"])?.remove(0);
-    let external_id = account["external_id"].as_str().context("an External ID")?;
-    ensure!(trust.contains(external_id) && trust.contains("357420518195"), "{trust}");
+    ensure!(trust.contains(&named.external_id) && trust.contains(named.platform), "{trust}");
     ensure!(
-        browser.text("#iam-policy").await?.contains(&format!("arn:aws:s3:::{BUCKET}")),
+        browser.text("#iam-policy").await?.contains(&format!("arn:aws:s3:::{}", named.bucket)),
         "no bucket in the policy"
     );
     ensure!(browser.has("a[href*='cortex-role.yaml'][download]").await?, "no template to download");
@@ -60,7 +70,10 @@ async fn steps_to_the_test(dev: &Dev, browser: &Browser, name: &str, scripts: bo
 async fn walk(dev: &Dev, scripts: bool) -> Result<()> {
     let browser = signed_in(dev, Look { scripts, ..Look::default() }).await?;
     let name = if scripts { "Clicks by script" } else { "Clicks without" };
-    steps_to_the_test(dev, &browser, name, scripts).await?;
+    let account = dev.ask(&["account", "show", "demo"])?.remove(0);
+    let external_id = account["external_id"].as_str().context("an External ID")?.to_owned();
+    let named = Named { external_id, platform: "357420518195", bucket: BUCKET };
+    steps_to_the_role(&browser, &named, name, scripts).await?;
 
     // A role that is not there: the test says which step failed, and what to do.
     browser.fill("#role_arn", "arn:aws:iam::111122223333:role/not-there").await?;
