@@ -20,7 +20,8 @@ async fn documents(dev: &Dev) -> Result<Browser> {
     browser.goto(&format!("{draft}/setup/authorise")).await?;
     browser.fill("#kms_key_arn", KEY).await?;
     browser.press("Make them anew").await?;
-    browser.find("#documents").await?;
+    // These name the key: they are the new ones.
+    browser.find("#documents a[href*=kms_key_arn]").await?;
     unfold(&browser).await?;
     Ok(browser)
 }

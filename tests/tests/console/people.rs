@@ -125,6 +125,7 @@ async fn nothing_keeps_people_out_in_either_scheme_and_at_any_width() -> Result<
         browser.sees("but for the rows below").await?;
         look_at("checked").await?;
         browser.press("Sign out").await?;
+        browser.find("#token").await?;
         browser.sign_in(&dev.secret("admin.token")?).await?;
         browser.goto("/accounts").await?;
         look_at("accounts").await?;

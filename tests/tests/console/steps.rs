@@ -38,6 +38,7 @@ pub(crate) async fn steps_to_the_role(
     ensure!(user == "userId", "{user}");
     browser.fill("input[name=from-0]", "user_id").await?;
     browser.press("Save and go on").await?;
+    browser.sees("Let Cortex read your bucket").await?;
 
     // Who leaves comes back to where they were.
     browser.goto("/").await?;
