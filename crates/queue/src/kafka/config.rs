@@ -13,6 +13,10 @@ use super::topics::TopicPlan;
 /// What a batch adds to a message of its own, with room to spare.
 pub(super) const OVERHEAD: u32 = 16 << 10;
 
+/// What a producer holds that is not acknowledged yet, in KiB of key, value and headers: far more than a broker needs to have
+/// on its way, and little enough that a dozen lanes, each with a producer, stay within a parser's memory.
+const BUFFER_KBYTES: u32 = 8 << 10;
+
 /// How to reach a cluster.
 #[derive(Clone)]
 pub struct KafkaConfig {
@@ -125,7 +129,7 @@ impl KafkaConfig {
             .set("message.max.bytes", largest.to_string())
             .set("linger.ms", "20")
             .set("compression.type", "lz4")
-            .set("queue.buffering.max.kbytes", "32768");
+            .set("queue.buffering.max.kbytes", BUFFER_KBYTES.max(largest / 512).to_string());
         for (name, value) in self.client().config_map() {
             config.set(name, value);
         }
