@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext};
 
-use super::error::{explained, failed};
+use super::error::{DOCS, explained, failed};
 use super::token::Tokens;
 use crate::{QueueError, Result};
 
@@ -167,9 +167,24 @@ pub(super) fn reach(consumer: &BaseConsumer<Connection>, patience: Duration) -> 
             (Err(error), None) => last = last.or_else(|| Some(failed(error))),
         }
         if left.is_zero() {
-            return Err(last.unwrap_or_else(|| QueueError::Unavailable("no broker answers".to_owned())));
+            return Err(last.map_or_else(|| unreached("no broker answers"), with_advice));
         }
     }
+}
+
+/// librdkafka does not always say why: then what it may be.
+fn with_advice(error: QueueError) -> QueueError {
+    match error {
+        QueueError::Unavailable(reason) if !reason.contains(DOCS) => unreached(&reason),
+        told => told,
+    }
+}
+
+fn unreached(reason: &str) -> QueueError {
+    QueueError::Unavailable(format!(
+        "{reason}: no broker lets itself be reached: check the addresses in kafka, and kafka_security_protocol where a listener \
+         speaks TLS or wants SASL; see {DOCS}"
+    ))
 }
 
 #[cfg(test)]

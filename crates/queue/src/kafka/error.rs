@@ -5,7 +5,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use crate::QueueError;
 
 /// Where what follows is told at length.
-const DOCS: &str = "docs/kafka.md";
+pub(super) const DOCS: &str = "docs/kafka.md";
 /// How librdkafka begins what it says of a token that was not got; behind it stands what the source of tokens said.
 const NO_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token";
 /// What TLS says where a broker does not take the client's certificate, or misses one.
