@@ -136,8 +136,7 @@ async fn whoever_has_no_account_is_shown_nothing() {
         let mut client = world.fixture.as_holder_of(&token);
         let asked = client.list_dataset_types(ListDatasetTypesRequest::default()).await;
         assert_eq!(asked.unwrap_err().code(), Code::PermissionDenied);
-        let asked =
-            client.pause_source(PauseSourceRequest { name: source.name.clone(), ..Default::default() });
+        let asked = client.pause_source(PauseSourceRequest { name: source.name.clone() });
         assert_eq!(asked.await.unwrap_err().code(), Code::PermissionDenied);
     }
 }
