@@ -92,7 +92,7 @@ fn exit_status(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(WRONG_USAGE);
     }
     match error.downcast_ref::<QueueError>() {
-        Some(QueueError::Denied(_)) => return ExitCode::from(NOT_PERMITTED),
+        Some(QueueError::Denied(_) | QueueError::Unauthenticated(_)) => return ExitCode::from(NOT_PERMITTED),
         Some(QueueError::Unavailable(_)) => return ExitCode::from(UNREACHABLE),
         _ => {}
     }

@@ -28,10 +28,13 @@ pub enum QueueError {
     /// The queue cannot be reached or refuses for now; worth another try.
     #[error("the queue is unavailable: {0}")]
     Unavailable(String),
-    /// The queue does not accept who this is, or does not let it do what it asked for; the message says what to change. Not
-    /// worth another try.
+    /// The queue does not let this client do what it asked for; the message says what to change. Not worth another try.
     #[error("the queue denies access: {0}")]
     Denied(String),
+    /// The queue does not accept who this is; the message says what to change. Where it did before, worth another try:
+    /// credentials are changed while clients run, and a broker that is starting may not know them yet.
+    #[error("the queue does not accept who this is: {0}")]
+    Unauthenticated(String),
     /// Will not work however often it is tried: wrong settings, no such topic, a message too large.
     #[error("the queue refused: {0}")]
     Permanent(String),

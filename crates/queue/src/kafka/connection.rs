@@ -20,6 +20,8 @@ use crate::{QueueError, Result};
 const LOG_EVERY: Duration = Duration::from_secs(30);
 /// One look whether a client is connected.
 const SLICE: Duration = Duration::from_millis(500);
+/// How long each new connection must be refused until it is believed that this client is not to be let in.
+const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// How long a new client may take to ask for its first token; it does at once.
 const FIRST_ASKED: Duration = Duration::from_secs(5);
 const ASKED_POLL: Duration = Duration::from_millis(20);
@@ -90,7 +92,7 @@ impl ClientContext for Connection {
         let known = known.unwrap_or_else(|| QueueError::Unavailable(format!("{error}: {reason}")));
         if self.is_due(code) {
             match &known {
-                QueueError::Denied(_) => tracing::error!("{known}"),
+                QueueError::Denied(_) | QueueError::Unauthenticated(_) => tracing::error!("{known}"),
                 other => tracing::warn!("{other}"),
             }
         }
@@ -149,11 +151,12 @@ pub(super) fn producer<C: ProducerContext<DeliveryOpaque = ()> + Connected + 'st
 /// Waits until a client has reached a broker, and been let in.
 ///
 /// # Errors
-/// [`QueueError::Denied`] as soon as the broker or TLS says that it will not do; [`QueueError::Unavailable`], with what was said
-/// last, where no broker answers within `patience`.
+/// [`QueueError::Denied`] as soon as the broker says so; [`QueueError::Unauthenticated`] where broker or TLS go on refusing to let
+/// this client in; [`QueueError::Unavailable`], with what was said last, where no broker answers within `patience`.
 pub(super) fn reach(consumer: &BaseConsumer<Connection>, patience: Duration) -> Result<()> {
     let until = Instant::now() + patience;
     let mut last = None;
+    let mut refused_since = None;
     loop {
         // Errors and the need of a token are heard where a client is polled.
         while consumer.poll(Duration::ZERO).is_some() {}
@@ -163,6 +166,13 @@ pub(super) fn reach(consumer: &BaseConsumer<Connection>, patience: Duration) -> 
         match (found, consumer.context().take_said()) {
             (Ok(_), _) => return Ok(()),
             (Err(_), Some(denied @ QueueError::Denied(_))) => return Err(denied),
+            (Err(_), Some(refused @ QueueError::Unauthenticated(_))) => {
+                let since = *refused_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > REFUSED_FOR {
+                    return Err(refused);
+                }
+                last = Some(refused);
+            }
             (Err(_), Some(said)) => last = Some(said),
             (Err(error), None) => last = last.or_else(|| Some(failed(error))),
         }
@@ -198,7 +208,7 @@ mod tests {
         connection.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
         let verdict = connection.verdict(KafkaError::MetadataFetch(Code::AllBrokersDown));
         assert!(
-            matches!(&verdict, QueueError::Denied(text) if text.contains("invalid credentials")),
+            matches!(&verdict, QueueError::Unauthenticated(text) if text.contains("invalid credentials")),
             "{verdict}"
         );
         let verdict = connection.verdict(KafkaError::MetadataFetch(Code::AllBrokersDown));

@@ -56,6 +56,7 @@ pub(super) fn judged(code: Code, text: String) -> QueueError {
 /// What is known to be a matter of settings, of credentials or of ACLs, with what to do; none for anything else.
 pub(super) fn explained(code: Code, reason: &str) -> Option<QueueError> {
     let denied = |advice: &str| Some(QueueError::Denied(format!("{reason}: {advice}; see {DOCS}")));
+    let unknown = |advice: &str| Some(QueueError::Unauthenticated(format!("{reason}: {advice}; see {DOCS}")));
     let for_now = |advice: &str| Some(QueueError::Unavailable(format!("{reason}: {advice}; see {DOCS}")));
     match code {
         Code::TopicAuthorizationFailed => denied(
@@ -74,19 +75,19 @@ pub(super) fn explained(code: Code, reason: &str) -> Option<QueueError> {
             for_now("no token was had from kafka_oauth_token_url or from AWS")
         }
         Code::Authentication | Code::SaslAuthenticationFailed if reason.contains(NO_TOKEN) => {
-            denied("check the settings kafka_oauth_…, or the AWS identity")
+            unknown("check the settings kafka_oauth_…, or the AWS identity")
         }
-        Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => denied(
+        Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => unknown(
             "the broker does not accept these credentials: check kafka_sasl_mechanism, kafka_sasl_username and \
              kafka_sasl_password_file",
         ),
         // Under TLS 1.3 a broker says so after the handshake, on what is then a connection that breaks.
-        Code::SSL | Code::BrokerTransportFailure if has(reason, &UNWANTED_CLIENT) => denied(
+        Code::SSL | Code::BrokerTransportFailure if has(reason, &UNWANTED_CLIENT) => unknown(
             "the broker wants a client certificate that it trusts: check kafka_client_cert_file and \
              kafka_client_key_file",
         ),
         Code::SSL => match reason {
-            _ if has(reason, &["certificate verify failed", "could not be verified"]) => denied(
+            _ if has(reason, &["certificate verify failed", "could not be verified"]) => unknown(
                 "the broker's certificate is not of a CA that is trusted here, or of another host: give its CA (PEM) by \
                  kafka_ca_file",
             ),
@@ -143,7 +144,7 @@ mod tests {
 
     fn denied(code: Code, reason: &str) -> String {
         match explained(code, reason) {
-            Some(QueueError::Denied(text)) => text,
+            Some(QueueError::Denied(text) | QueueError::Unauthenticated(text)) => text,
             other => panic!("{reason}: {other:?}"),
         }
     }
