@@ -70,7 +70,7 @@ async fn the_five_steps_and_a_file_are_seen_across_separate_processes() -> Resul
     browser.click("#live table.files a[href*='large.csv']").await?;
     browser.sees("Rejected rows").await?;
     browser.follow("Sample data").await?;
-    browser.sees("first.csv").await?;
+    browser.sees("large.csv").await?;
     browser.follow("Audit trail").await?;
     browser.sees("Made live").await?;
     browser.close().await
