@@ -173,17 +173,13 @@ async fn is_clean(connection: &mut AnyConnection) -> std::result::Result<bool, s
     Ok(!connection.is_in_transaction())
 }
 
-/// WAL lets other processes read meanwhile; `FULL` makes a commit outlive a power cut. A file's id is a hash, so a scan's new
-/// files go to pages all over three indexes: 64 MiB of cache and as much of a log before it is copied back keep each page from
-/// being read and written again for each of them.
+/// WAL lets other processes read meanwhile; `FULL` makes a commit outlive a power cut.
 async fn set_up_sqlite(connection: &mut AnyConnection) -> std::result::Result<(), sqlx::Error> {
     for pragma in [
         "PRAGMA busy_timeout = 10000",
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
-        "PRAGMA cache_size = -65536",
-        "PRAGMA wal_autocheckpoint = 16384",
     ] {
         connection.execute(pragma).await?;
     }
