@@ -68,8 +68,16 @@ impl KafkaConfig {
 
     /// What every client has.
     pub(super) fn client(&self) -> ClientConfig {
+        self.client_over(&[])
+    }
+
+    /// What every client has, over these defaults of its kind, which the operator's own settings replace.
+    fn client_over(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "cortex").set_log_level(RDKafkaLogLevel::Warning);
+        for (name, value) in defaults {
+            config.set(*name, *value);
+        }
         for (name, value) in self.security.properties() {
             config.set(name, value);
         }
@@ -82,7 +90,11 @@ impl KafkaConfig {
 
     /// A consumer that commits nothing by itself and sees committed messages only.
     pub(super) fn consumer(&self, group: &str) -> ClientConfig {
-        let mut config = self.client();
+        self.consumer_over(&[], group)
+    }
+
+    fn consumer_over(&self, defaults: &[(&str, &str)], group: &str) -> ClientConfig {
+        let mut config = self.client_over(defaults);
         config
             .set("group.id", group)
             .set("isolation.level", "read_committed")
@@ -97,13 +109,8 @@ impl KafkaConfig {
     /// A member of a group. Static membership keeps a rolling restart quiet; the cooperative protocol takes from a
     /// member only what it is to give.
     pub(super) fn member(&self, group: &str, member: &str) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("session.timeout.ms", "30000");
-        for (name, value) in self.consumer(group).config_map() {
-            config.set(name, value);
-        }
+        let mut config = self.consumer_over(&[("session.timeout.ms", "30000")], group);
         config
-            .set_log_level(RDKafkaLogLevel::Warning)
             .set("group.instance.id", member)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("enable.partition.eof", "false");
@@ -123,30 +130,28 @@ impl KafkaConfig {
 
     /// A producer that is acknowledged by all in-sync replicas, in order and once.
     pub(super) fn publisher(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        let largest = self.max_message_bytes.saturating_add(OVERHEAD);
-        config
-            .set("message.max.bytes", largest.to_string())
-            .set("linger.ms", "20")
-            .set("compression.type", "lz4")
-            .set("queue.buffering.max.kbytes", BUFFER_KBYTES.max(largest / 512).to_string());
-        for (name, value) in self.client().config_map() {
-            config.set(name, value);
-        }
-        config.set_log_level(RDKafkaLogLevel::Warning);
-        // As Kafka's Java clients partition, and as the embedded adapter does.
-        config.set("enable.idempotence", "true").set("acks", "all").set("partitioner", "murmur2_random");
-        config
+        self.producer_over(&[])
     }
 
     /// A lane's producer.
     pub(super) fn transactional(&self, id: &str) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("transaction.timeout.ms", "60000");
-        for (name, value) in self.publisher().config_map() {
-            config.set(name, value);
-        }
-        config.set_log_level(RDKafkaLogLevel::Warning).set("transactional.id", id);
+        let mut config = self.producer_over(&[("transaction.timeout.ms", "60000")]);
+        config.set("transactional.id", id);
+        config
+    }
+
+    fn producer_over(&self, defaults: &[(&str, &str)]) -> ClientConfig {
+        let largest = self.max_message_bytes.saturating_add(OVERHEAD);
+        let (largest, buffer) = (largest.to_string(), BUFFER_KBYTES.max(largest / 512).to_string());
+        let own = [
+            ("message.max.bytes", largest.as_str()),
+            ("linger.ms", "20"),
+            ("compression.type", "lz4"),
+            ("queue.buffering.max.kbytes", buffer.as_str()),
+        ];
+        let mut config = self.client_over(&[&own, defaults].concat());
+        // As Kafka's Java clients partition, and as the embedded adapter does.
+        config.set("enable.idempotence", "true").set("acks", "all").set("partitioner", "murmur2_random");
         config
     }
 }
@@ -175,5 +180,23 @@ mod tests {
         };
         assert_eq!(config.member("g", "m").get("isolation.level"), Some("read_committed"));
         assert_eq!(config.transactional("t").get("linger.ms"), Some("1"));
+    }
+
+    #[test]
+    fn every_kind_of_client_has_the_password_itself() {
+        let config = KafkaConfig {
+            properties: BTreeMap::from([("sasl.password".into(), "hush".into())]),
+            ..KafkaConfig::new("b:9092")
+        };
+        let kinds = [
+            config.client(),
+            config.consumer("g"),
+            config.member("g", "m"),
+            config.lane_consumer("g"),
+            config.publisher(),
+            config.transactional("t"),
+        ];
+        // What the binding shows of its settings has a placeholder for it: no settings are to be copied from there.
+        assert!(kinds.iter().all(|kind| kind.get("sasl.password") == Some("hush")));
     }
 }
