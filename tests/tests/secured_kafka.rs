@@ -67,7 +67,7 @@ fn topics(command: &str, address: &str, login: &Pairs) -> Result<Output> {
 /// It was refused by this status, with this advice, and without a secret.
 fn refused(output: &Output, status: i32, advice: &str) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.code() == Some(status), "{:?}: {said}", output.status);
+    ensure!(output.status.code() == Some(status), "{:?} where {advice:?} is wanted: {said}", output.status);
     ensure!(said.contains(advice), "no {advice:?} in {said}");
     ensure!(!said.contains("secret-of-"), "a secret is told: {said}");
     Ok(())

@@ -91,7 +91,8 @@ fn exit_status(error: &anyhow::Error) -> ExitCode {
     if error.is::<SettingsError>() || error.is::<UsageError>() {
         return ExitCode::from(WRONG_USAGE);
     }
-    match error.downcast_ref::<QueueError>() {
+    // A role tells it as the cause of its own end.
+    match error.chain().find_map(|cause| cause.downcast_ref::<QueueError>()) {
         Some(QueueError::Denied(_) | QueueError::Unauthenticated(_)) => return ExitCode::from(NOT_PERMITTED),
         Some(QueueError::Unavailable(_)) => return ExitCode::from(UNREACHABLE),
         _ => {}

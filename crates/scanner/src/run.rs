@@ -92,10 +92,19 @@ async fn lease_and_scan(context: &Arc<Context>, scans: &mut JoinSet<()>) -> Resu
         tokio::select! {
             () = stop.cancelled() => {}
             () = context.wake.notified() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = rest(scans, wait) => {}
         }
     }
     Ok(())
+}
+
+/// Waits so long, or until a scan in hand ends: the registry's advice took it to last as long as its lease may, and its source
+/// may be due again long before.
+async fn rest(scans: &mut JoinSet<()>, wait: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(wait) => {}
+        Some(ended) = scans.join_next() => log_panic(ended),
+    }
 }
 
 async fn grace_after(stop: &CancellationToken) {
@@ -128,5 +137,23 @@ async fn finish(mut scans: JoinSet<()>, timeout: Duration) {
 fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a scan ended by a fault in the scanner itself; please report it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_scan_ends_the_wait_and_without_one_it_is_waited_out() {
+        let mut scans = JoinSet::new();
+        let begun = tokio::time::Instant::now();
+        scans.spawn(tokio::time::sleep(Duration::from_secs(1)));
+        rest(&mut scans, HOUR).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+        rest(&mut scans, HOUR).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(1) + HOUR);
     }
 }
