@@ -46,10 +46,11 @@ fn main() -> Result<()> {
         Ok(text) => text.parse().with_context(|| format!("CORTEX_BENCH_HOURS is no number: {text}"))?,
         Err(_) => 6,
     };
+    let slots = u32::try_from(scanner::Config::new("scanner").concurrent_scans)?;
     let case = |sources, scanners, interval: u64, largest| Case {
         sources,
         scanners,
-        slots: 8,
+        slots,
         interval: interval * SECOND,
         request: SECOND / 10,
         calls: SECOND / 50,
@@ -57,13 +58,13 @@ fn main() -> Result<()> {
     };
     let cases = [
         case(10, 1, 60, 5),
-        case(1_000, 2, 60, 5),
-        case(1_000, 3, 60, 2_000),
-        case(10_000, 14, 60, 2_000),
-        case(100_000, 110, 60, 2_000),
-        case(100_000, 12, 600, 2_000),
+        case(1_000, 4, 60, 5),
+        case(1_000, 6, 60, 2_000),
+        case(10_000, 28, 60, 2_000),
+        case(100_000, 220, 60, 2_000),
+        case(100_000, 24, 600, 2_000),
         // Too few by a third: what then comes late is every source alike, not the small ones.
-        case(10_000, 8, 60, 2_000),
+        case(10_000, 16, 60, 2_000),
     ];
     let told: Vec<Value> =
         cases.iter().map(|case| told(case, &simulate(case, hours * 3_600 * SECOND))).collect();
