@@ -125,6 +125,12 @@ fn each_way_to_log_in_works_and_what_is_wrong_is_told() -> Result<()> {
     let no_tls = with(admin("PLAIN"), "CORTEX_KAFKA_SECURITY_PROTOCOL", "sasl_plaintext");
     let no_tls: Pairs = no_tls.into_iter().filter(|(name, _)| *name != "CORTEX_KAFKA_CA_FILE").collect();
     refused(&plan(&no_tls)?, UNREACHABLE, "kafka_security_protocol")?;
+    let other_audience = token(&kafka, &oauth.token_url(), "cortex-admin", "another-cluster");
+    refused(&plan(&other_audience)?, DENIED, "see docs/kafka.md")?;
+    // Another issuer's keys are not among those that the broker knows.
+    let other_issuer = oauth.token_url().replace("/default/", "/another/");
+    let other_issuer = token(&kafka, &other_issuer, "cortex-admin", AUDIENCE);
+    refused(&plan(&other_issuer)?, DENIED, "see docs/kafka.md")?;
     let no_endpoint = token(&kafka, "http://127.0.0.1:1/token", "cortex-admin", AUDIENCE);
     refused(&plan(&no_endpoint)?, UNREACHABLE, "http://127.0.0.1:1/token")
 }

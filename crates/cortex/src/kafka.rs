@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use queue::kafka::{
-    ClientCredentials, KafkaConfig, MskIam, OidcSettings, Sasl, Security, Tls, Tokens, TopicPlan,
+    ClientCredentials, KafkaConfig, MskIam, OAuthSettings, Sasl, Security, Tls, Tokens, TopicPlan,
+    largest_batch,
 };
 use records::topic::{ALL, FILE_PROGRESS, OBJECTS};
 
 use crate::settings::{Settings, SettingsError, missing, secret};
 
-/// What a batch adds to the largest message, with room to spare: topics are made to take both.
-const OVERHEAD: u32 = 16 << 10;
 /// A topic's settings that are no settings of Kafka's.
 const PARTITIONS: &str = "partitions";
 const REPLICATION: &str = "replication";
@@ -132,7 +131,7 @@ fn oauth(settings: &Settings) -> Result<ClientCredentials> {
         &settings.kafka_oauth_client_secret,
         &settings.kafka_oauth_client_secret_file,
     )?;
-    ClientCredentials::new(OidcSettings {
+    ClientCredentials::new(OAuthSettings {
         token_url: given(
             "kafka_oauth_token_url",
             "the OAuth server's token endpoint",
@@ -205,7 +204,7 @@ fn topic(settings: &Settings, name: &str) -> TopicPlan {
         0 => -1,
         hours => i64::from(hours) * 3_600_000,
     };
-    let largest = settings.max_message_bytes.saturating_add(OVERHEAD);
+    let largest = largest_batch(settings.max_message_bytes);
     let mut values = BTreeMap::from([
         ("cleanup.policy".to_owned(), "delete".to_owned()),
         ("retention.ms".to_owned(), retention.to_string()),

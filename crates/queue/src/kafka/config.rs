@@ -11,7 +11,13 @@ use super::security::Security;
 use super::topics::TopicPlan;
 
 /// What a batch adds to a message of its own, with room to spare.
-pub(super) const OVERHEAD: u32 = 16 << 10;
+const OVERHEAD: u32 = 16 << 10;
+
+/// Bytes of the largest batch: one message of so many bytes, and what a batch adds to it. A topic must take it.
+#[must_use]
+pub const fn largest_batch(max_message_bytes: u32) -> u32 {
+    max_message_bytes.saturating_add(OVERHEAD)
+}
 
 /// What a producer holds that is not acknowledged yet, in KiB of key, value and headers: far more than a broker needs to have
 /// on its way, and little enough that a dozen lanes, each with a producer, stay within a parser's memory.
@@ -141,7 +147,7 @@ impl KafkaConfig {
     }
 
     fn producer_over(&self, defaults: &[(&str, &str)]) -> ClientConfig {
-        let largest = self.max_message_bytes.saturating_add(OVERHEAD);
+        let largest = largest_batch(self.max_message_bytes);
         let (largest, buffer) = (largest.to_string(), BUFFER_KBYTES.max(largest / 512).to_string());
         let own = [
             ("message.max.bytes", largest.as_str()),

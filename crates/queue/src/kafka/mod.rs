@@ -32,11 +32,11 @@ use crate::{
     Incoming, Membership, Outgoing, Publisher, Queue, QueueError, Reader, Result, Start, Stop, TopicSpec,
     Work,
 };
-pub use config::KafkaConfig;
+pub use config::{KafkaConfig, largest_batch};
 use connection::{Connected, Connection};
 use error::failed;
 pub use security::{Sasl, Security, Tls};
-pub use token::{ClientCredentials, MskIam, OidcSettings, Token, TokenError, TokenSource, Tokens};
+pub use token::{ClientCredentials, MskIam, OAuthSettings, Token, TokenError, TokenSource, Tokens};
 pub use topics::{Change, Effect, Survey, TopicPlan, What};
 
 /// The group that is named by readers and by who only looks at the cluster, and never joined: librdkafka asks for one.

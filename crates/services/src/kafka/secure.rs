@@ -165,9 +165,12 @@ fn settings(dir: &Path, ports: &[u16], users: &[&str], oauth: Option<(&OauthServ
     if let Some((server, audience)) = oauth {
         mechanisms.push_str(",OAUTHBEARER");
         let prefix = "listener.name.sasl.oauthbearer";
+        // Kafka 4.1 looks for the validator without the mechanism's prefix, and takes a client's where it finds none: that one
+        // looks at neither signature nor audience.
         bearer = format!(
             "{prefix}.sasl.jaas.config={modules}.oauthbearer.OAuthBearerLoginModule required ;\n\
              {prefix}.sasl.server.callback.handler.class={modules}.oauthbearer.OAuthBearerValidatorCallbackHandler\n\
+             sasl.oauthbearer.jwt.validator.class={modules}.oauthbearer.BrokerJwtValidator\n\
              {prefix}.sasl.oauthbearer.jwks.endpoint.url={}\n\
              {prefix}.sasl.oauthbearer.expected.audience={audience}\n\
              {prefix}.connections.max.reauth.ms=4000\n",

@@ -2,7 +2,7 @@
 
 mod msk;
 mod native;
-mod oidc;
+mod oauth;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use rdkafka::client::OAuthToken;
 
 pub use msk::MskIam;
 pub(super) use native::hand_over;
-pub use oidc::{ClientCredentials, OidcSettings};
+pub use oauth::{ClientCredentials, OAuthSettings};
 
 use super::error::ASKED_AGAIN;
 

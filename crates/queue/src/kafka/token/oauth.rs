@@ -32,7 +32,7 @@ const LIFE: Duration = Duration::from_secs(300);
 
 /// Which server, and as whom.
 #[derive(Clone)]
-pub struct OidcSettings {
+pub struct OAuthSettings {
     /// The server's token endpoint.
     pub token_url: String,
     /// The client.
@@ -45,9 +45,9 @@ pub struct OidcSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-impl fmt::Debug for OidcSettings {
+impl fmt::Debug for OAuthSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OidcSettings")
+        f.debug_struct("OAuthSettings")
             .field("token_url", &self.token_url)
             .field("client_id", &self.client_id)
             .field("scope", &self.scope)
@@ -58,7 +58,7 @@ impl fmt::Debug for OidcSettings {
 /// A client of the server's.
 #[derive(Debug)]
 pub struct ClientCredentials {
-    settings: OidcSettings,
+    settings: OAuthSettings,
     url: Uri,
     tls: Arc<ClientConfig>,
 }
@@ -77,7 +77,7 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// Where the URL is none, or the CAs cannot be read.
-    pub fn new(settings: OidcSettings) -> QueueResult<Self> {
+    pub fn new(settings: OAuthSettings) -> QueueResult<Self> {
         let wrong = |what: String| QueueError::Permanent(what);
         let url: Uri = settings.token_url.parse().map_err(|error| {
             wrong(format!("the token endpoint {:?} is no URL: {error}", settings.token_url))
@@ -90,7 +90,7 @@ impl ClientCredentials {
     }
 
     async fn ask(&self) -> Result<Token, TokenError> {
-        let OidcSettings { token_url, client_id, client_secret, scope, .. } = &self.settings;
+        let OAuthSettings { token_url, client_id, client_secret, scope, .. } = &self.settings;
         let unavailable = |what: String| TokenError::Unavailable(format!("{token_url}: {what}"));
         let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let mut form = "grant_type=client_credentials".to_owned();
@@ -120,7 +120,7 @@ impl ClientCredentials {
 
     /// What an answer says. Nothing of its body but the error's own fields is told: it may hold a token.
     fn token(&self, status: StatusCode, body: &[u8]) -> Result<Token, TokenError> {
-        let OidcSettings { token_url, client_id, .. } = &self.settings;
+        let OAuthSettings { token_url, client_id, .. } = &self.settings;
         let answer: Option<Answer> = serde_json::from_slice(body).ok();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(TokenError::Unavailable(format!("{token_url} answered {status}")));
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     fn client() -> ClientCredentials {
-        ClientCredentials::new(OidcSettings {
+        ClientCredentials::new(OAuthSettings {
             token_url: "https://login.example/token".to_owned(),
             client_id: "cortex-parser".to_owned(),
             client_secret: "hush".to_owned(),

@@ -10,7 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::config::{KafkaConfig, OVERHEAD};
+use super::config::{KafkaConfig, largest_batch};
 use super::connection::Connection;
 use super::error::{failed, judged};
 use super::token::{TokenError, hand_over};
@@ -120,7 +120,7 @@ pub(super) fn ensure(
 fn planned(config: &KafkaConfig, topic: &TopicSpec) -> TopicPlan {
     let plan = config.topics.iter().find(|plan| plan.name == topic.name);
     plan.cloned().unwrap_or_else(|| {
-        let largest = config.max_message_bytes.saturating_add(OVERHEAD).to_string();
+        let largest = largest_batch(config.max_message_bytes).to_string();
         TopicPlan {
             name: topic.name.clone(),
             partitions: topic.partitions,
@@ -156,7 +156,7 @@ fn brokers(consumer: &BaseConsumer<Connection>) -> Result<usize> {
 
 /// A topic that takes smaller messages than are sent would abort transactions for ever; it is found out at once.
 fn check_sizes(config: &KafkaConfig, admin: &Admin, names: &[&str]) -> Result<()> {
-    let wanted = u64::from(config.max_message_bytes.saturating_add(OVERHEAD));
+    let wanted = u64::from(largest_batch(config.max_message_bytes));
     for (topic, described) in names.iter().zip(cluster::described(admin, names)?) {
         // A cluster that does not show its settings is taken at its word.
         let Ok(described) = described else { continue };
@@ -166,7 +166,7 @@ fn check_sizes(config: &KafkaConfig, admin: &Admin, names: &[&str]) -> Result<()
             return Err(QueueError::Permanent(format!(
                 "topic {topic} takes messages of at most {found} bytes: set its {MAX_MESSAGE_BYTES} to {wanted}, or the \
                  setting max_message_bytes to {}",
-                found.saturating_sub(OVERHEAD.into())
+                found.saturating_sub(largest_batch(0).into())
             )));
         }
     }
