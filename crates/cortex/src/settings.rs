@@ -3,13 +3,18 @@
 //! A key has the same name everywhere: `database_url` in the file, `CORTEX_DATABASE_URL` in the environment,
 //! `--database-url` as a flag.
 
+mod defaults;
+mod secret;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+
+use defaults::*;
+pub(crate) use secret::{Secret, SecretMap, secret};
 
 /// A wrong setting, with its name and the reason; the process ends with status 64.
 #[derive(Debug, thiserror::Error)]
@@ -58,29 +63,6 @@ pub(crate) enum SettingsError {
     /// The settings as a whole do not fit their types.
     #[error("settings: {0}")]
     Shape(Box<toml::de::Error>),
-}
-
-/// A value that no log, error or Debug output shows.
-#[derive(Clone, Deserialize, PartialEq, Eq)]
-#[serde(transparent)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    /// Wraps it.
-    pub(crate) fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value, for the one place that uses it.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
 }
 
 /// How a setting is written outside TOML.
@@ -444,164 +426,6 @@ pub(crate) struct Settings {
     pub otlp_endpoint: Option<String>,
 }
 
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(MASK)
-    }
-}
-
-impl Serialize for SecretMap {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.keys().map(|key| (key, MASK)))
-    }
-}
-
-/// What stands for a secret where settings are shown.
-const MASK: &str = "(masked)";
-
-/// Settings of librdkafka; not shown, since some are secrets.
-#[derive(Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct SecretMap(pub BTreeMap<String, String>);
-
-impl fmt::Debug for SecretMap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-fn default_partitions() -> i32 {
-    12
-}
-fn default_security_protocol() -> String {
-    "plaintext".into()
-}
-fn default_topic_retention() -> u32 {
-    7 * 24
-}
-fn default_topic_internal_retention() -> u32 {
-    30 * 24
-}
-fn default_grpc_listen() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 7400))
-}
-fn default_console_listen() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 7490))
-}
-fn default_oidc_claim() -> String {
-    "groups".into()
-}
-fn default_oidc_name() -> String {
-    "single sign-on".into()
-}
-fn default_oidc_scopes() -> Vec<String> {
-    ["openid", "profile", "email"].map(Into::into).to_vec()
-}
-fn default_max_upload() -> u64 {
-    console::MAX_UPLOAD_BYTES
-}
-fn default_max_request_bytes() -> usize {
-    4 << 20
-}
-fn default_region() -> String {
-    "us-east-1".into()
-}
-fn default_scan_interval() -> u64 {
-    60_000
-}
-fn default_sweep_interval() -> u64 {
-    6 * 3_600_000
-}
-fn default_relist_interval() -> u64 {
-    900_000
-}
-fn default_look_back() -> u32 {
-    3
-}
-fn default_max_unfinished() -> u32 {
-    1_000
-}
-fn default_max_message_bytes() -> u32 {
-    queue::MAX_MESSAGE_BYTES
-}
-fn default_lease() -> u32 {
-    30
-}
-fn default_event_queues() -> usize {
-    100
-}
-fn default_most_attempts() -> u32 {
-    5
-}
-fn default_requests_per_second() -> u32 {
-    50
-}
-
-fn default_max_sources() -> u32 {
-    100
-}
-
-fn default_delete_grace() -> u32 {
-    7 * 24
-}
-
-fn default_ledger_retention() -> u32 {
-    400
-}
-
-fn default_upkeep_interval() -> u64 {
-    300_000
-}
-
-fn default_stuck_after() -> u64 {
-    900_000
-}
-fn default_stall_limit() -> u64 {
-    600_000
-}
-fn default_split_over() -> u64 {
-    parser::Split::default().over
-}
-fn default_range_bytes() -> u64 {
-    parser::Split::default().range_bytes
-}
-fn default_row_bytes() -> usize {
-    format::Limits::default().row_bytes
-}
-fn default_columns() -> usize {
-    format::Limits::default().columns
-}
-fn default_list_parts() -> usize {
-    format::Limits::default().list_parts
-}
-fn default_nesting() -> usize {
-    format::Limits::default().nesting
-}
-fn default_entries() -> usize {
-    format::Limits::default().zip_entries
-}
-fn default_expansion_ratio() -> u64 {
-    format::Limits::default().expansion_ratio
-}
-fn default_expansion_floor() -> u64 {
-    format::Limits::default().expansion_floor
-}
-fn default_chunk_rows() -> u64 {
-    50_000
-}
-fn default_chunk_bytes() -> u64 {
-    32 << 20
-}
-fn default_chunk_ms() -> u64 {
-    2_000
-}
-fn default_log() -> String {
-    "info".into()
-}
-fn default_log_format() -> String {
-    "text".into()
-}
-
 impl Settings {
     /// From a file (if any), the environment and flags, the later over the earlier.
     pub(crate) fn load(
@@ -772,22 +596,6 @@ pub(crate) fn missing(name: &'static str, purpose: &'static str) -> SettingsErro
         purpose,
         flag: name.replace('_', "-"),
         variable: format!("CORTEX_{}", name.to_ascii_uppercase()),
-    }
-}
-
-pub(crate) fn secret(
-    name: &'static str,
-    purpose: &'static str,
-    value: &Option<Secret>,
-    file: &Option<PathBuf>,
-) -> Result<Secret, SettingsError> {
-    match (value, file) {
-        (Some(value), _) => Ok(value.clone()),
-        (None, Some(path)) => match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Secret::new(text.trim())),
-            Err(source) => Err(SettingsError::File { path: path.clone(), source }),
-        },
-        (None, None) => Err(missing(name, purpose)),
     }
 }
 
