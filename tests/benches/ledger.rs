@@ -40,8 +40,9 @@ const FILL: &str = r"
     WITH few AS (SELECT source_id FROM sources ORDER BY source_id OFFSET {first} LIMIT {count}), named AS (
         SELECT source_id, n, (DATE '2024-01-01' + CAST(n % 1000 AS INT))::text AS day FROM few, generate_series(1, {files}) AS n),
     keyed AS (SELECT *, 'exports/events/' || day || '/export-' || lpad(n::text, 8, '0') || '.csv.gz' AS key FROM named),
-    identified AS (SELECT *, substring(sha256(convert_to(source_id, 'UTF8') || '\x00'::bytea || convert_to(key, 'UTF8'))
-        FOR 16) AS id FROM keyed),
+    identified AS (SELECT *, substring(sha256(convert_to(source_id, 'UTF8') || '\x00'::bytea
+            || convert_to('exports/events/' || day, 'UTF8')) FOR 4)
+        || substring(sha256(convert_to(source_id, 'UTF8') || '\x00'::bytea || convert_to(key, 'UTF8')) FOR 12) AS id FROM keyed),
     with_files AS (INSERT INTO files (source_id, file_id, object_key) SELECT source_id, id, key FROM identified),
     with_errors AS (INSERT INTO row_errors (source_id, file_id, generation, position, row_number, detail)
         SELECT source_id, id, 1, p * 100, p, '{}' FROM identified, generate_series(1, 5) AS p WHERE n % 100 = 3)

@@ -4,8 +4,12 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// Identity of (source, object key): the first 16 bytes of the SHA-256 of both, so that whoever knows the two knows the
-/// id, without asking anyone.
+/// Bytes that objects of one folder have in common.
+const OF_FOLDER: usize = 4;
+
+/// Identity of (source, object key), which whoever knows the two can make without asking anyone: the first 4 bytes of the
+/// SHA-256 of source and folder (the key up to its last `/`, none where it has none), and the first 12 of that of source and
+/// key; a NUL stands between the two. Files of a folder are listed together, and so they stand together in every index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId([u8; 16]);
 
@@ -21,15 +25,17 @@ impl FileId {
     /// use ledger::FileId;
     /// assert_eq!(FileId::of("s1", "events/2026-11-23/a.csv"), FileId::of("s1", "events/2026-11-23/a.csv"));
     /// assert_ne!(FileId::of("s1", "a"), FileId::of("s", "1a"));
+    /// // Of one folder.
+    /// let (one, other) = (FileId::of("s1", "e/2026-11-23/a.csv"), FileId::of("s1", "e/2026-11-23/b.csv"));
+    /// assert_eq!(one.as_bytes()[..4], other.as_bytes()[..4]);
+    /// assert_ne!(one, other);
     /// ```
     pub fn of(source_id: &str, object_key: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(source_id.as_bytes());
-        hash.update([0]); // a source id holds no NUL, so the two cannot run into each other
-        hash.update(object_key.as_bytes());
-        let digest = hash.finalize();
+        let folder = object_key.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut id = [0; 16];
-        id.copy_from_slice(&digest[..16]);
+        let (of_folder, of_key) = id.split_at_mut(OF_FOLDER);
+        of_folder.copy_from_slice(&digest(source_id, folder)[..OF_FOLDER]);
+        of_key.copy_from_slice(&digest(source_id, object_key)[..16 - OF_FOLDER]);
         Self(id)
     }
 
@@ -37,6 +43,15 @@ impl FileId {
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
+}
+
+/// SHA-256 of the two. A source id holds no NUL, so they cannot run into each other.
+fn digest(source_id: &str, text: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(source_id.as_bytes());
+    hash.update([0]);
+    hash.update(text.as_bytes());
+    hash.finalize().into()
 }
 
 impl TryFrom<&[u8]> for FileId {

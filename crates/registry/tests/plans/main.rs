@@ -38,7 +38,9 @@ const FILL: &str = r#"
     CREATE FUNCTION key_of(n BIGINT) RETURNS TEXT LANGUAGE SQL IMMUTABLE AS $$
         SELECT 'exports/events/' || (DATE '2025-01-01' + CAST(n / 10 AS INT)) || '/' || n || '.csv' $$;
     CREATE FUNCTION id_of(source TEXT, n BIGINT) RETURNS BYTEA LANGUAGE SQL IMMUTABLE AS $$
-        SELECT substring(sha256(convert_to(source, 'UTF8') || '\x00'::bytea || convert_to(key_of(n), 'UTF8')) for 16) $$;
+        SELECT substring(sha256(convert_to(source, 'UTF8') || '\x00'::bytea
+                || convert_to(regexp_replace(key_of(n), '/[^/]*$', ''), 'UTF8')) for 4)
+            || substring(sha256(convert_to(source, 'UTF8') || '\x00'::bytea || convert_to(key_of(n), 'UTF8')) for 12) $$;
     INSERT INTO files (source_id, file_id, object_key)
         SELECT source_id, id_of(source_id, n), key_of(n) FROM sources, generate_series(0, 2499) AS n;
     INSERT INTO generations (source_id, file_id, generation, etag, size, last_modified, date, state, reopen, discovered_at,
