@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import tomllib
 
 import yaml
 
@@ -92,8 +93,19 @@ def dashboard_faults(path: pathlib.Path) -> list[str]:
 def version_faults() -> list[str]:
     faults, version = [], source.version()
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    if str(chart["appVersion"]) != version:
-        faults.append(f"Chart.yaml: appVersion is {chart['appVersion']}, the workspace's version {version}")
+    for key in ("version", "appVersion"):
+        if str(chart[key]) != version:
+            faults.append(f"Chart.yaml: {key} is {chart[key]}, the workspace's version {version}")
+    # `cortex --version` is that of its crate.
+    for manifest in sorted(ROOT.glob("crates/*/Cargo.toml")):
+        if tomllib.loads(manifest.read_text())["package"].get("version") != {"workspace": True}:
+            faults.append(f"{manifest.relative_to(ROOT)}: its version is not the workspace's")
+    newest = re.search(r"^## \[?([0-9][^] ]*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    if not newest or newest.group(1) != version:
+        faults.append(f"CHANGELOG.md: the newest entry is not of {version}")
+    for tag in re.findall(r"REGISTRY/cortex:([\w.-]+)", (ROOT / "deploy/README.md").read_text()):
+        if tag != version:
+            faults.append(f"deploy/README.md: it makes an image {tag}, the workspace's version is {version}")
     dockerfile = (ROOT / "deploy/Dockerfile").read_text()
     if f"ARG VERSION={version}\n" not in dockerfile:
         faults.append(f"deploy/Dockerfile: VERSION is not the workspace's {version}")

@@ -1,6 +1,8 @@
 //! Processes of the one binary.
 
 use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -21,14 +23,19 @@ pub fn binary() -> Result<PathBuf> {
 
 /// A command of the binary, free of this environment's own settings.
 pub fn cortex() -> Result<Command> {
-    let mut command = Command::new(binary()?);
+    Ok(command_of(&binary()?))
+}
+
+/// The same of another binary, such as an earlier version's.
+pub fn command_of(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CORTEX_") {
             command.env_remove(name);
         }
     }
     command.stdin(Stdio::null());
-    Ok(command)
+    command
 }
 
 /// A running process; killed when dropped. What it writes goes to a file named after it.
@@ -128,6 +135,22 @@ impl Drop for Process {
             eprintln!("{}", self.tail(25));
         }
     }
+}
+
+/// The status of an HTTP GET, and what came with it.
+pub fn http_get(address: &str, path: &str) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split_whitespace().nth(1).context("a status")?;
+    Ok((status.parse()?, answer))
+}
+
+/// `HOST:PORT` that was free a moment ago.
+pub fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 /// Waits for a state, not for a change.

@@ -1,5 +1,7 @@
 //! Uploads to an S3 server, as a customer does.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
@@ -7,8 +9,9 @@ use aws_smithy_http_client::tls;
 use tokio::runtime::Runtime;
 
 /// A bucket of a customer.
+#[derive(Clone)]
 pub struct Store {
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     client: Client,
     bucket: String,
 }
@@ -16,7 +19,7 @@ pub struct Store {
 impl Store {
     /// Makes the bucket.
     pub fn new(endpoint: &str, access_key: &str, secret_key: &str, bucket: &str) -> Result<Self> {
-        let runtime = Runtime::new()?;
+        let runtime = Arc::new(Runtime::new()?);
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .build_https();

@@ -1,8 +1,8 @@
 //! The whole system as separate processes on Kafka, PostgreSQL and a foreign S3 server.
 
 use std::collections::BTreeMap;
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use api::client::{Registry, connect};
 use api::registry::{Source, UpdateSourceRequest};
 use prost_types::FieldMask;
 use serde_json::Value;
+use services::TcpProxy;
 use tempfile::TempDir;
 
-use crate::process::{Process, cortex, until};
+use crate::process::{Process, binary, command_of, cortex, free_address, until};
 
 /// The static keys' sealing key: 32 bytes, base64.
 const SEALING_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -25,7 +26,12 @@ pub struct System {
     database: String,
     s3_endpoint: String,
     registry_url: String,
-    grpc_listen: String,
+    /// Where each registry listens.
+    registries: Vec<String>,
+    /// In front of them, where they are several.
+    balancer: Option<TcpProxy>,
+    /// What runs the roles that are started from now on.
+    binary: PathBuf,
     settings: BTreeMap<String, String>,
 }
 
@@ -39,13 +45,15 @@ impl System {
         for (name, text) in [("admin", "admin-token-of-this-test"), ("worker", "worker-token-of-this-test")] {
             std::fs::write(dir.path().join(name), text)?;
         }
-        let grpc_listen = format!("127.0.0.1:{}", free_port()?);
+        let grpc_listen = free_address()?;
         Ok(Self {
             kafka: kafka.to_owned(),
             database: database.to_owned(),
             s3_endpoint: s3_endpoint.to_owned(),
             registry_url: format!("http://{grpc_listen}"),
-            grpc_listen,
+            registries: vec![grpc_listen],
+            balancer: None,
+            binary: binary()?,
             settings: BTreeMap::new(),
             dir,
         })
@@ -56,14 +64,56 @@ impl System {
         self.settings.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Has so many registries behind one address, which every other role asks.
+    pub fn balance(&mut self, registries: usize) -> Result<()> {
+        self.registries = (0..registries).map(|_| free_address()).collect::<Result<_>>()?;
+        let balancer = TcpProxy::before(&self.registries)?;
+        self.registry_url = format!("http://{}", balancer.address());
+        self.balancer = Some(balancer);
+        Ok(())
+    }
+
+    /// Has the roles that are started from now on run by another binary.
+    pub fn run_by(&mut self, binary: &Path) {
+        self.binary = binary.to_owned();
+    }
+
+    /// The ledger's database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Has registries that are started from now on use another database.
+    pub fn use_database(&mut self, url: &str) {
+        self.database = url.to_owned();
+    }
+
     /// What a process of this name has written so far.
     pub fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
     }
 
+    /// What processes have written of secrets: the log's name for each.
+    pub fn logged_secrets(&self) -> Result<Vec<String>> {
+        let mut secrets = vec![SEALING_KEY.to_owned()];
+        for file in ["admin", "worker", "s3-secret"] {
+            secrets.extend(std::fs::read_to_string(self.path(file)));
+        }
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(self.dir.path())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let log = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
+                let has = |secret: &String| !secret.is_empty() && log.contains(secret.as_str());
+                found.extend(secrets.iter().any(has).then(|| path.display().to_string()));
+            }
+        }
+        Ok(found)
+    }
+
     /// `HOST:PORT` of the registry.
     pub fn grpc_address(&self) -> &str {
-        &self.grpc_listen
+        self.registry_url.trim_start_matches("http://")
     }
 
     /// The operator's token.
@@ -75,8 +125,8 @@ impl System {
         self.dir.path().join(name)
     }
 
-    fn role(&self, role: &str) -> Result<Command> {
-        let mut command = cortex()?;
+    fn role(&self, role: &str) -> Command {
+        let mut command = command_of(&self.binary);
         command
             .arg(role)
             .env("CORTEX_KAFKA", &self.kafka)
@@ -86,7 +136,7 @@ impl System {
             .env("CORTEX_TOPIC_PARTITIONS", "6")
             .env("CORTEX_TOPIC_REPLICATION", "-1")
             .envs(&self.settings);
-        Ok(command)
+        command
     }
 
     /// Starts the registry and waits until it answers.
@@ -110,10 +160,20 @@ impl System {
 
     /// Starts the registry and does not wait for it.
     pub fn start_registry(&self, settings: Settings<'_>) -> Result<Process> {
-        let mut command = self.role("registry")?;
+        self.start_registry_at("registry", &self.registries[0], settings)
+    }
+
+    /// Starts the registry of this number, of those behind one address, and does not wait for it.
+    pub fn start_balanced(&self, number: usize, settings: Settings<'_>) -> Result<Process> {
+        let listen = self.registries.get(number).context("the system has fewer registries")?;
+        self.start_registry_at(&format!("registry-{number}"), listen, settings)
+    }
+
+    fn start_registry_at(&self, name: &str, listen: &str, settings: Settings<'_>) -> Result<Process> {
+        let mut command = self.role("registry");
         command
             .env("CORTEX_DATABASE_URL", &self.database)
-            .env("CORTEX_GRPC_LISTEN", &self.grpc_listen)
+            .env("CORTEX_GRPC_LISTEN", listen)
             .env("CORTEX_ALLOWED_ENDPOINTS", &self.s3_endpoint)
             .env("CORTEX_SEALING_KEY", SEALING_KEY)
             .env("CORTEX_SCAN_INTERVAL_MS", "1000")
@@ -121,7 +181,7 @@ impl System {
             .env("CORTEX_RELIST_INTERVAL_MS", "2000")
             .envs(&self.settings)
             .envs(settings.iter().copied());
-        Process::start("registry", command, self.dir.path())
+        Process::start(name, command, self.dir.path())
     }
 
     /// Starts a scanner.
@@ -136,15 +196,15 @@ impl System {
 
     /// Starts the scanner or parser of this name, with settings besides.
     pub fn worker(&self, role: &str, name: &str, settings: Settings<'_>) -> Result<Process> {
-        let mut command = self.role(role)?;
+        let mut command = self.role(role);
         command.env("CORTEX_WORKER_ID", name).envs(settings.iter().copied());
         Process::start(name, command, self.dir.path())
     }
 
     /// Starts a console and waits until it listens; gives its address besides.
     pub fn console(&self) -> Result<(Process, String)> {
-        let listen = format!("127.0.0.1:{}", free_port()?);
-        let mut command = self.role("console")?;
+        let listen = free_address()?;
+        let mut command = self.role("console");
         command.env("CORTEX_CONSOLE_LISTEN", &listen);
         let mut process = Process::start("console", command, self.dir.path())?;
         until("the console to listen", Duration::from_secs(120), || {
@@ -160,6 +220,14 @@ impl System {
         let said = String::from_utf8_lossy(&output.stderr);
         let found = serde_json::from_slice(&output.stdout).with_context(|| format!("audit: {said}"))?;
         Ok((output.status.success(), found))
+    }
+
+    /// `cortex migrate` of this build on the ledger's database, with these arguments: its status and what it printed.
+    pub fn migrate(&self, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+        let mut command = cortex()?;
+        command.arg("migrate").args(arguments).env("CORTEX_DATABASE_URL", &self.database);
+        let output = command.output()?;
+        Ok((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
     fn client(&self, arguments: &[&str]) -> Result<Command> {
@@ -233,9 +301,4 @@ impl System {
         registry.update_source(update).await?;
         Ok(())
     }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

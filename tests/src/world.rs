@@ -103,6 +103,11 @@ impl World {
     pub fn source(&mut self, registry: crate::system::Settings<'_>) -> Result<()> {
         let process = self.system.registry_with(registry)?;
         self.processes.insert("registry".to_owned(), process);
+        self.live_source()
+    }
+
+    /// Makes the account and its live source, by a registry that answers.
+    pub fn live_source(&mut self) -> Result<()> {
         self.system.ask(&["account", "create", "--id", &self.account])?;
         let keys = (self.keys.0.as_str(), self.keys.1.as_str());
         self.source = self.system.source(&self.account, "events", self.store.bucket(), keys)?;
@@ -194,12 +199,15 @@ impl World {
         judge(self.kafka.bootstrap(), &self.account, &self.uploaded, &files)
     }
 
-    /// Each accepted row was seen once, and each rejected one; the ledger's audit says the same.
+    /// Each accepted row was seen once, and each rejected one; the ledger's audit says the same; and no process has written a
+    /// secret.
     pub fn each_row_once(&self) -> Result<()> {
         let verdict = self.verdict()?;
         ensure!(verdict.is_good(), "{verdict}");
         let (agrees, found) = self.system.audit(&self.source)?;
         ensure!(agrees, "the audit disagrees: {found}");
+        let logged = self.system.logged_secrets()?;
+        ensure!(logged.is_empty(), "secrets are in {logged:?}");
         self.good.set(true);
         Ok(())
     }

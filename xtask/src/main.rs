@@ -1,9 +1,10 @@
-//! The project's own chores, so that a fresh machine needs one command: `cargo xtask test`, `fuzz`, `chaos`, `bench`,
+//! The project's own chores, so that a fresh machine needs one command: `cargo xtask test`, `fuzz`, `chaos`, `upgrade`, `bench`,
 //! `services`, `lint`, `setup`.
 
 mod bench;
 mod fuzz;
 mod needs;
+mod upgrade;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,13 @@ enum Chore {
         #[arg(long)]
         json: bool,
     },
+    /// Replaces every process of an earlier version by this one while files come in, and back, and looks whether each row was
+    /// seen once.
+    Upgrade {
+        /// The earlier version: a tag or commit of this repository.
+        #[arg(long, value_name = "REVISION")]
+        from: String,
+    },
     /// Measures decoding, the whole system and discovery, and writes `docs/benchmarks.md`.
     Bench {
         /// Only these (`hot_path`, `whole`, `rivals`, …): the page's other sections stay.
@@ -69,9 +77,10 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
-        Chore::Test { arguments } => test(&arguments),
+        Chore::Test { arguments } => test(&arguments, &[]),
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
         Chore::Chaos { minutes, seed, json } => chaos(minutes, seed, json),
+        Chore::Upgrade { from } => upgrade::run_from(&from),
         Chore::Bench { names, json } => bench::bench(&names, json),
         Chore::Flame => bench::flame::draw(),
         Chore::Services => keep_services(),
@@ -112,7 +121,8 @@ impl Servers {
     }
 }
 
-fn test(arguments: &[String]) -> Result<()> {
+/// With these variables of the environment.
+fn test(arguments: &[String], environment: &[(&str, &Path)]) -> Result<()> {
     needs::install()?;
     needs::lint_contracts()?;
     // Compiled before the servers start: a build beside them would only slow both.
@@ -124,7 +134,7 @@ fn test(arguments: &[String]) -> Result<()> {
     succeeded("the build", build)?;
     let servers = Servers::start()?;
     let mut tests = cargo();
-    tests.arg("test").args(&scope).envs(servers.environment());
+    tests.arg("test").args(&scope).envs(servers.environment()).envs(environment.iter().copied());
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         // One more than there are cores: those that take longest mostly wait for sessions and leases to run out.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -145,7 +145,7 @@ fn steps() -> Router<App> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use axum::body::{Body, to_bytes};
     use axum::response::Response;
     use http::{Request, StatusCode};
@@ -156,6 +156,11 @@ mod tests {
 
     /// A console whose registry is not there.
     fn alone() -> Router {
+        router(app(false))
+    }
+
+    /// What its requests need.
+    pub(crate) fn app(is_secure: bool) -> App {
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             url: None,
@@ -168,13 +173,8 @@ mod tests {
             provider: None,
         };
         let channel = api::client::transport(&config.registry_url, &config.registry_tls).unwrap();
-        router(App {
-            config: Arc::new(config),
-            channel,
-            provider: None,
-            is_secure: false,
-            stopping: CancellationToken::new(),
-        })
+        let stopping = CancellationToken::new();
+        App { config: Arc::new(config), channel, provider: None, is_secure, stopping }
     }
 
     async fn ask(method: &str, path: &str, body: &'static str) -> (Response, String) {

@@ -131,8 +131,13 @@ impl Session {
             account,
             person: None,
             secret: URL_SAFE_NO_PAD.encode(random()),
-            until: Timestamp::now().as_second().saturating_add(LASTS.as_secs()),
+            until: Self::ends(Timestamp::now()),
         })
+    }
+
+    /// When one ends that begins now, in Unix seconds.
+    fn ends(now: Timestamp) -> i64 {
+        now.as_second().saturating_add(LASTS.as_secs())
     }
 
     /// The same by a provider's token: it ends with the token, if not before.
@@ -227,6 +232,7 @@ impl OptionalFromRequestParts<App> for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::tests::app;
 
     fn session() -> Session {
         Session {
@@ -238,6 +244,32 @@ mod tests {
             secret: URL_SAFE_NO_PAD.encode(random()),
             until: i64::MAX,
         }
+    }
+
+    #[tokio::test]
+    async fn over_tls_the_cookie_is_of_this_host_alone_and_never_in_the_clear() {
+        let cookie = app(true).cookie(&session()).unwrap().to_string();
+        let (name, attributes) = cookie.split_once('=').unwrap();
+        assert_eq!(name, "__Host-cortex");
+        for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+            assert!(attributes.split("; ").any(|one| one == attribute), "{attribute}");
+        }
+        // Browsers take the name with neither.
+        assert!(!attributes.contains("Domain") && !attributes.contains("Max-Age"), "{name}");
+    }
+
+    #[tokio::test]
+    async fn a_session_is_over_after_twelve_hours_whatever_the_browser_keeps() {
+        let app = app(false);
+        let read = |until: i64| {
+            let kept = app.cookie(&Session { until, ..session() }).unwrap();
+            let jar = PrivateCookieJar::new(axum_extra::extract::cookie::Key::from_ref(&app)).add(kept);
+            Session::read(&app, &jar)
+        };
+        let now = Timestamp::now().as_second();
+        assert!(read(now + 60).is_some());
+        assert!(read(now).is_none() && read(now - 1).is_none());
+        assert_eq!(Session::ends(Timestamp::UNIX_EPOCH), 12 * 3600);
     }
 
     #[test]

@@ -5,8 +5,10 @@ mod args;
 mod audit;
 mod client;
 mod dev;
+mod health;
 mod kafka;
 mod manual;
+mod migrate;
 mod role;
 mod schema;
 mod settings;
@@ -25,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 use args::{Cli, Command, RoleArgs};
 use client::ClientError;
 use queue::QueueError;
+use registry::RegistryError;
+use registry::store::StoreError;
 use settings::{Settings, SettingsError};
 
 /// Wrong usage or settings (sysexits' EX_USAGE).
@@ -32,8 +36,10 @@ const WRONG_USAGE: u8 = 64;
 
 /// The queue does not accept who this is, or what it asks for.
 const NOT_PERMITTED: u8 = 4;
-/// The queue does not answer.
+/// The queue, the database or the role does not answer.
 const UNREACHABLE: u8 = 6;
+/// The database's tables are not such that this version can work on them.
+const UNFIT_TABLES: u8 = 7;
 
 /// What a command found, where it was asked a question; the process leaves with 0 or 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +97,15 @@ fn exit_status(error: &anyhow::Error) -> ExitCode {
     if error.is::<SettingsError>() || error.is::<UsageError>() {
         return ExitCode::from(WRONG_USAGE);
     }
+    let store = match error.downcast_ref::<RegistryError>() {
+        Some(RegistryError::Store(error)) => Some(error),
+        _ => error.downcast_ref::<StoreError>(),
+    };
+    match store {
+        Some(StoreError::Schema(_)) => return ExitCode::from(UNFIT_TABLES),
+        Some(StoreError::Unavailable(_)) => return ExitCode::from(UNREACHABLE),
+        _ => {}
+    }
     // A role tells it as the cause of its own end.
     match error.chain().find_map(|cause| cause.downcast_ref::<QueueError>()) {
         Some(QueueError::Denied(_) | QueueError::Unauthenticated(_)) => return ExitCode::from(NOT_PERMITTED),
@@ -108,6 +123,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             return tokio::task::spawn_blocking(move || topics::run(&command)).await?;
         }
         Command::Schema(command) => return schema::run(command).await,
+        Command::Migrate(args) => return migrate::run(args, shutdown_signal()?).await,
+        Command::Health(args) => return health::run(args).await,
         Command::Dev(args) => dev::run(args, shutdown_signal()?).await,
         Command::Registry(args) => role::registry(load(&args)?, shutdown_signal()?).await,
         Command::Scanner(args) => role::scanner(load(&args)?, shutdown_signal()?).await,

@@ -17,7 +17,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Migrations, Settings, SettingsError};
 use crate::{kafka, sign_in, tls, web};
 
 /// Between two looks whether a role can work.
@@ -101,10 +101,26 @@ async fn bind_registry(
     queue: Arc<dyn Queue>,
     shutdown: &CancellationToken,
 ) -> Result<registry::Server> {
+    let bind = || registry::Server::bind(config.clone(), queue.clone());
+    let is_passing =
+        |error: &RegistryError| matches!(error, RegistryError::Store(error) if error.is_transient());
+    once_the_database_is_there(bind, is_passing, shutdown).await
+}
+
+/// Tries again, with pauses that grow, while the database is not up yet.
+pub(crate) async fn once_the_database_is_there<T, E, F>(
+    attempt: impl Fn() -> F,
+    is_passing: impl Fn(&E) -> bool,
+    shutdown: &CancellationToken,
+) -> Result<T>
+where
+    F: Future<Output = Result<T, E>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
     let mut pause = Duration::from_millis(250);
     loop {
-        match registry::Server::bind(config.clone(), queue.clone()).await {
-            Err(RegistryError::Store(error)) if error.is_transient() => {
+        match attempt().await {
+            Err(error) if is_passing(&error) => {
                 tracing::warn!(%error, "the database is not there yet");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
@@ -112,7 +128,7 @@ async fn bind_registry(
                 }
                 pause = (pause * 2).min(Duration::from_secs(10));
             }
-            bound => return Ok(bound?),
+            done => return Ok(done?),
         }
     }
 }
@@ -210,6 +226,10 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
         registry::Secret::new(settings.admin_token()?.reveal()),
         registry::Secret::new(settings.worker_token()?.reveal()),
     );
+    config.migrations = match settings.database_migrations {
+        Migrations::AtStart => registry::Migrations::AtStart,
+        Migrations::ByCommand => registry::Migrations::ByCommand,
+    };
     config.tls = tls::server(settings)?;
     config.max_request_bytes = settings.max_request_bytes;
     config.sign_in = sign_in::registry(settings)?;

@@ -7,7 +7,7 @@ mod defaults;
 mod secret;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("topic_overrides", Kind::Map),
     ("max_message_bytes", Kind::Number),
     ("database_url", Kind::Text),
+    ("database_migrations", Kind::Text),
     ("grpc_listen", Kind::Text),
     ("grpc_tls_cert_file", Kind::Text),
     ("grpc_tls_key_file", Kind::Text),
@@ -181,6 +182,17 @@ const NOT_SETTINGS: &[&str] = &[
     "CORTEX_ACCOUNT",
 ];
 
+/// Who brings the database's tables up to this version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Migrations {
+    /// The registry.
+    #[default]
+    AtStart,
+    /// `cortex migrate`.
+    ByCommand,
+}
+
 /// The effective settings.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -246,6 +258,10 @@ pub(crate) struct Settings {
     pub max_message_bytes: u32,
     /// The registry's database.
     pub database_url: Option<Secret>,
+    /// Who brings its tables up to this version: `at_start` the registry, or `by_command` `cortex migrate`, without which the
+    /// registry refuses tables that lack something.
+    #[serde(default)]
+    pub database_migrations: Migrations,
     /// Where the registry listens.
     #[serde(default = "default_grpc_listen")]
     pub grpc_listen: SocketAddr,
@@ -532,6 +548,19 @@ impl Settings {
         self.database_url
             .as_ref()
             .ok_or_else(|| missing("database_url", "the registry's database, postgres://…"))
+    }
+
+    /// Where this machine reaches the role's health and metrics.
+    pub(crate) fn http_address(&self) -> Result<SocketAddr, SettingsError> {
+        let purpose = "where the role serves its health";
+        let mut address = self.http_listen.ok_or_else(|| missing("http_listen", purpose))?;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        Ok(address)
     }
 
     /// This worker's name: as set, or the host's.

@@ -64,6 +64,15 @@ pub struct SignIn {
     pub accounts: BTreeMap<String, String>,
 }
 
+/// Who brings the database's tables up to this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migrations {
+    /// The registry itself, before it serves.
+    AtStart,
+    /// Someone else, before the registry starts: it refuses tables that lack something.
+    ByCommand,
+}
+
 /// Settings of the registry.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -75,6 +84,8 @@ pub struct Config {
     pub max_request_bytes: usize,
     /// `postgres://…` or `sqlite://…`
     pub database_url: Secret,
+    /// Who migrates it.
+    pub migrations: Migrations,
     /// May do all of `registry.v1`.
     pub admin_token: Secret,
     /// May do all of `worker.v1`.
@@ -136,6 +147,7 @@ impl Config {
             tls: None,
             max_request_bytes: 4 << 20,
             database_url,
+            migrations: Migrations::AtStart,
             admin_token,
             worker_token,
             sign_in: None,

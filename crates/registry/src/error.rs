@@ -152,7 +152,10 @@ fn store_status(error: &StoreError, message: String) -> Status {
                 "the store is unavailable for now; try again".to_owned(),
             )
         }
-        StoreError::Unusable(_) | StoreError::Corrupt { .. } | StoreError::Refused(_) => {
+        StoreError::Unusable(_)
+        | StoreError::Schema(_)
+        | StoreError::Corrupt { .. }
+        | StoreError::Refused(_) => {
             // What the database said is for the operator's log; a customer could do nothing with it.
             tracing::error!(%error, "the store failed");
             told(Code::Internal, "STORE_FAILED", "the store failed; the operator's log says how".to_owned())

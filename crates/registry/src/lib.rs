@@ -22,7 +22,7 @@ pub mod store;
 mod upkeep;
 mod validate;
 
-pub use config::{Config, PlatformIdentity, Secret, ServerTls, SignIn};
+pub use config::{Config, Migrations, PlatformIdentity, Secret, ServerTls, SignIn};
 pub use error::RegistryError;
 pub use schema::{schema_from_api, schema_to_api};
 pub use server::{Probe, Server};

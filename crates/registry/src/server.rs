@@ -17,7 +17,7 @@ use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 
 use crate::auth::Authenticator;
-use crate::config::{Config, ServerTls};
+use crate::config::{Config, Migrations, ServerTls};
 use crate::credentials::Issuer;
 use crate::error::RegistryError;
 use crate::service::{Looks, Service, stuck_since};
@@ -66,11 +66,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store, migrating it if need be, and binds the address.
+    /// Opens the store, migrating it where the configuration says so, and binds the address.
     pub async fn bind(config: Config, queue: Arc<dyn Queue>) -> Result<Self, RegistryError> {
         let grpc = grpc(config.tls.as_ref())?;
         let listen_failed = |source| RegistryError::Listen { address: config.grpc_listen, source };
-        let store = Store::open(config.database_url.reveal()).await?;
+        let store = match config.migrations {
+            Migrations::AtStart => Store::open(config.database_url.reveal()).await?,
+            Migrations::ByCommand => Store::open_migrated(config.database_url.reveal()).await?,
+        };
         let listener = TcpListener::bind(config.grpc_listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let issuer = Arc::new(Issuer::new(&config, store.clone()).await?);

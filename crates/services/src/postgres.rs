@@ -130,6 +130,24 @@ impl Postgres {
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
+    /// Writes a database into a file, as an operator does who backs it up: `pg_dump`.
+    ///
+    /// # Errors
+    /// Where the server refuses it, with what it says.
+    pub fn dump(&self, url: &str, file: &Path) -> Result<()> {
+        let mut dump = Command::new(self.psql.with_file_name("pg_dump"));
+        succeed(dump.args(["--format=custom", "--dbname", url, "--file"]).arg(file))
+    }
+
+    /// Puts back what [`dump`](Self::dump) wrote, into an empty database: `pg_restore`.
+    ///
+    /// # Errors
+    /// Where the server refuses it, with what it says.
+    pub fn restore(&self, url: &str, file: &Path) -> Result<()> {
+        let mut restore = Command::new(self.psql.with_file_name("pg_restore"));
+        succeed(restore.args(["--exit-on-error", "--no-owner", "--dbname", url]).arg(file))
+    }
+
     fn own(&mut self) -> Result<&mut Own> {
         self.own
             .as_mut()

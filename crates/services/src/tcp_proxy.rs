@@ -1,6 +1,7 @@
 //! A wire between a client and a server that can be cut, held, slowed and corrupted.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,7 +40,9 @@ enum Mode {
 
 #[derive(Debug)]
 struct Wire {
-    upstream: String,
+    upstreams: Vec<String>,
+    /// Counts connections: each goes to the next upstream.
+    next: AtomicUsize,
     mode: watch::Sender<Mode>,
     /// How often all connections were cut.
     cuts: watch::Sender<u64>,
@@ -64,10 +67,22 @@ impl TcpProxy {
     /// # Errors
     /// Where `upstream` has no port.
     pub fn start(upstream: &str) -> Result<Self> {
-        let port = upstream.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        ensure!(port.is_some(), "{upstream:?} is not HOST:PORT");
+        Self::before(&[upstream.to_owned()])
+    }
+
+    /// Starts one in front of several that do the same, as a balancer: connections go to one after the other, past those that
+    /// take none.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn before(upstreams: &[String]) -> Result<Self> {
+        for upstream in upstreams {
+            let port = upstream.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            ensure!(port.is_some(), "{upstream:?} is not HOST:PORT");
+        }
         let wire = Arc::new(Wire {
-            upstream: upstream.to_owned(),
+            upstreams: upstreams.to_vec(),
+            next: AtomicUsize::new(0),
             mode: watch::Sender::new(Mode::Pass),
             cuts: watch::Sender::new(0),
             corrupt: Mutex::new(None),
@@ -156,7 +171,7 @@ fn reset(stream: &TcpStream) {
 }
 
 async fn forward(client: &mut TcpStream, place: &mut Option<TcpStream>, wire: &Wire) -> Result<(), Broken> {
-    let connected = TcpStream::connect(&wire.upstream).await;
+    let connected = wire.connect().await;
     wait(&mut wire.mode.subscribe()).await;
     let upstream = place.insert(connected?);
     client.set_nodelay(true)?;
@@ -215,6 +230,21 @@ async fn wait(mode: &mut watch::Receiver<Mode>) {
 }
 
 impl Wire {
+    /// A connection to the upstream whose turn it is, or to the first behind it that takes one.
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut refused = io::Error::from(io::ErrorKind::NotConnected);
+        for upstream in
+            self.upstreams.iter().cycle().skip(turn % self.upstreams.len().max(1)).take(self.upstreams.len())
+        {
+            match TcpStream::connect(upstream).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
     fn corrupt(&self, chunk: &mut [u8]) {
         let mut next = self.corrupt.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(before) = *next else { return };

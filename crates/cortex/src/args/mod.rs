@@ -30,7 +30,8 @@ Exit status:
   3   what was named is not there
   4   not authenticated, or not permitted
   5   refused: an argument that breaks a rule, or a state in which it cannot be done
-  6   the registry or Kafka cannot be reached, or does not answer in time
+  6   the registry, its database or Kafka cannot be reached, or does not answer in time
+  7   the database's tables are not such that this version can work on them: they lack migrations, or it is too old
   64  wrong usage or settings
 `cortex validate --help` and `cortex topics plan --help` tell their own.";
 
@@ -56,6 +57,10 @@ pub(crate) enum Command {
     Parser(RoleArgs),
     /// Run the web console: a client of the registry's, in a browser.
     Console(RoleArgs),
+    /// Bring the registry's database up to this version, and tell what was applied; waits for a database that is not up yet.
+    Migrate(MigrateArgs),
+    /// Ask the role on this machine, by its http_listen, whether it can work; leaves with 1 where it cannot.
+    Health(HealthArgs),
     /// Print the effective settings, secrets masked.
     Config(RoleArgs),
     /// Print the records of a topic as JSON lines.
@@ -161,6 +166,28 @@ impl RoleArgs {
         }
         Ok(flags)
     }
+}
+
+/// `cortex migrate`
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Apply nothing: tell what is pending, and leave with 7 where something is.
+    #[arg(long)]
+    pub check: bool,
+    /// The registry's settings, of which the database's address and the log are used.
+    #[command(flatten)]
+    pub role: RoleArgs,
+}
+
+/// `cortex health`
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Ask whether it lives (/healthz), rather than whether it can work (/readyz).
+    #[arg(long)]
+    pub live: bool,
+    /// The role's settings, of which http_listen is used.
+    #[command(flatten)]
+    pub role: RoleArgs,
 }
 
 /// `cortex dev`

@@ -1,4 +1,4 @@
-use super::AccountId;
+use super::{AccountId, SchemaError};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum StoreError {
     /// The database's URL, or what it names, is not one that this store can use.
     #[error("the database cannot be used: {0}")]
     Unusable(String),
+    /// The database's tables are not such that this version can work on them.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     /// The database cannot be reached, is overloaded, or ended the transaction for now: worth another try.
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
@@ -108,6 +111,8 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::ColumnNotFound(_)
             | sqlx::Error::ColumnIndexOutOfBounds { .. }
             | sqlx::Error::RowNotFound => Self::corrupt(error.to_string()),
+            // Of the URL, without the URL.
+            sqlx::Error::Configuration(reason) => Self::Unusable(format!("its URL is not valid: {reason}")),
             sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => Self::Refused(error),
             _ => Self::Unavailable(error),
         }

@@ -47,6 +47,7 @@ mod retention;
 mod row;
 mod samples;
 mod scans;
+mod schema;
 mod sealed;
 mod sources;
 mod tokens;
@@ -70,6 +71,7 @@ pub use progress::{Applied, ProgressBatch};
 pub use reprocess::Reprocessed;
 pub use samples::Sample;
 pub use scans::{LeaseToken, ScanCompletion, ScanLease};
+pub use schema::{Migration, Schema, SchemaError};
 pub use sources::{
     Discovery, FormatSeen, InvalidRows, NewSource, OverwritePolicy, Problem, SchemaVersion, SealedKeys,
     Source, SourceSettings, SourceState,
@@ -78,9 +80,6 @@ pub use sources::{
 pub use tokens::{AccountToken, Principal, Scope, TokenHash};
 
 use dialect::Dialect;
-
-static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
-static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Connections of one process to PostgreSQL, whose default is to serve 100 in all.
 const POSTGRES_CONNECTIONS: u32 = 16;
@@ -100,28 +99,36 @@ pub struct Store {
 type Tx = Transaction<'static, Any>;
 
 impl Store {
-    /// Opens the database at `url` (`postgres://user:password@host/database` or `sqlite:///path/file.db?mode=rwc`) and
-    /// brings its tables up to this version. Several processes may do so at once on PostgreSQL.
-    pub async fn open(url: &str) -> Result<Self> {
+    /// Opens the database at `url` (`postgres://user:password@host/database` or `sqlite:///path/file.db?mode=rwc`) as it is: what
+    /// its tables lack is for [`schema`](Self::schema) to tell and for [`migrate`](Self::migrate) to add.
+    pub async fn connect(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
-        let (dialect, migrations) = match url.split(':').next() {
-            Some("postgres" | "postgresql") => (Dialect::Postgres, &POSTGRES_MIGRATIONS),
-            Some("sqlite") => (Dialect::Sqlite, &SQLITE_MIGRATIONS),
+        let dialect = match url.split(':').next() {
+            Some("postgres" | "postgresql") => Dialect::Postgres,
+            Some("sqlite") => Dialect::Sqlite,
             _ => {
                 return Err(StoreError::Unusable(
                     "its URL begins with neither postgres:// nor sqlite://; set one of the two".to_owned(),
                 ));
             }
         };
-        let pool = pool_options(dialect).connect(url).await?;
-        migrations.run(&pool).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) => StoreError::from(error),
-            other => StoreError::Unusable(format!(
-                "its tables cannot be brought up to this version: {other}; is a newer version of the registry \
-                 using it?"
-            )),
-        })?;
-        Ok(Self { pool, dialect })
+        Ok(Self { pool: pool_options(dialect).connect(url).await?, dialect })
+    }
+
+    /// Opens the database and brings its tables up to this version. Several processes may do so at once on PostgreSQL.
+    pub async fn open(url: &str) -> Result<Self> {
+        let store = Self::connect(url).await?;
+        for migration in store.migrate().await? {
+            tracing::info!(%migration, "a migration was applied");
+        }
+        Ok(store)
+    }
+
+    /// Opens the database, whose tables must be those of this version already, or of a newer one beside which it works.
+    pub async fn open_migrated(url: &str) -> Result<Self> {
+        let store = Self::connect(url).await?;
+        store.must_be_migrated().await?;
+        Ok(store)
     }
 
     /// True where the database answers.

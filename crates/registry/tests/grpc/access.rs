@@ -267,6 +267,18 @@ async fn a_revoked_or_expired_token_is_refused() {
     assert_eq!(refused.code(), Code::InvalidArgument);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_database_has_no_token() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account("own").await;
+    let token = fixture.token(&account).await;
+    fixture.as_holder_of(&token).get_caller(api::registry::GetCallerRequest {}).await.unwrap();
+    assert!(fixture.database_holds(&account.external_id), "what is stored is found");
+    for secret in [&token, token.trim_start_matches("cortex_"), ADMIN, WORKER] {
+        assert!(!fixture.database_holds(secret));
+    }
+}
+
 fn with(configure: impl FnOnce(&mut registry::Config) + Send + 'static) -> Around {
     Around { configure: Box::new(|config, _| configure(config)), ..Around::default() }
 }

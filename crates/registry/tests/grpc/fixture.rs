@@ -57,7 +57,7 @@ pub(crate) struct Fixture {
     pub(crate) s3: String,
     pub(crate) shutdown: CancellationToken,
     pub(crate) running: Option<JoinHandle<Result<(), RegistryError>>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Drop for Fixture {
@@ -126,7 +126,15 @@ impl Fixture {
         let address = format!("{scheme}://{}", server.local_addr());
         let running = Some(tokio::spawn(server.run(shutdown.clone())));
         let root = dir.path().join("s3");
-        Self { address, roles, objects, root, queue, s3, shutdown, running, _dir: dir }
+        Self { address, roles, objects, root, queue, s3, shutdown, running, dir }
+    }
+
+    /// Whether the database's files hold this text.
+    pub(crate) fn database_holds(&self, text: &str) -> bool {
+        ["registry.db", "registry.db-wal"].iter().any(|file| {
+            let bytes = std::fs::read(self.dir.path().join(file)).unwrap_or_default();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
     }
 
     pub(crate) fn as_admin(&self) -> Registry {

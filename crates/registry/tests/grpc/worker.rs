@@ -1,5 +1,6 @@
 //! `worker.v1`: leases, claims and credentials.
 
+use api::registry::ListAuditEntriesRequest;
 use api::worker::{
     Claim, ClaimDecision, ClaimFilesRequest, CompleteScanRequest, FileGeneration, IssueCredentialsRequest,
     IssueCredentialsResponse, LeaseScanRequest, ListUnpublishedRequest, ListedObject, MarkPublishedRequest,
@@ -117,6 +118,32 @@ async fn a_session_is_cached_and_narrowed_to_the_sources_path() {
     // The role may read the whole bucket; the session may not.
     let denied = probe("payroll").await.unwrap_err();
     assert!(matches!(denied, BucketError::AccessDenied { .. }), "{denied}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_session_that_is_handed_out_is_in_the_accounts_audit_log() {
+    let fixture = Fixture::start().await;
+    let (account, source) = fixture.live("shop").await;
+    let mut keys = Vec::new();
+    for worker in ["parser-1", "a-thief"] {
+        let request = IssueCredentialsRequest {
+            source_id: source_id(&source),
+            worker_id: worker.into(),
+            ..Default::default()
+        };
+        let session = fixture.worker().issue_credentials(request).await.unwrap().into_inner();
+        keys.push((format!("worker:{worker}"), session));
+    }
+    let request = ListAuditEntriesRequest { parent: account.name, ..Default::default() };
+    let entries = fixture.as_admin().list_audit_entries(request).await.unwrap().into_inner().audit_entries;
+    let mut issues: Vec<_> = entries.iter().filter(|entry| entry.action == "credentials.issue").collect();
+    issues.reverse();
+    assert_eq!(issues.len(), keys.len());
+    for (entry, (actor, session)) in issues.into_iter().zip(keys) {
+        assert_eq!((&entry.actor, &entry.subject), (&actor, &source.name));
+        assert!(entry.detail.contains(&session.access_key_id), "{entry:?}");
+        assert!(!format!("{entry:?}").contains(&session.secret_access_key));
+    }
 }
 
 fn credentials(session: &IssueCredentialsResponse) -> Credentials {

@@ -16,6 +16,7 @@ mod progress;
 mod ranges;
 mod retention;
 mod scans;
+mod schema;
 mod sources;
 
 /// Makes two tests of each case.
@@ -189,6 +190,31 @@ async fn two_processes_may_write_one_sqlite_file() -> anyhow::Result<()> {
     database.remove().await
 }
 
+/// As docs/operate.md tells whoever backs it up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_copy_of_a_sqlite_file_that_is_written_meanwhile_holds_what_was_committed() -> anyhow::Result<()> {
+    let database = database::sqlite().await?;
+    for number in 0..10 {
+        fixture::account(database.store(), &number.to_string()).await?;
+    }
+    let store = database.store().clone();
+    let writing = tokio::spawn(async move {
+        for number in 10..60 {
+            fixture::account(&store, &number.to_string()).await?;
+        }
+        anyhow::Ok(())
+    });
+    let (folder, url) = database::sqlite_unopened()?;
+    database.copy(&folder.path().join("registry.db")).await?;
+    writing.await??;
+    let copy = registry::store::Store::open_migrated(&url).await?;
+    for number in 0..10 {
+        copy.get_account(&number.to_string().as_str().into()).await?;
+    }
+    copy.close().await;
+    database.remove().await
+}
+
 #[tokio::test]
 async fn several_processes_may_open_a_new_postgres_database_at_once() -> anyhow::Result<()> {
     let database = database::postgres_unopened().await?;
@@ -202,17 +228,43 @@ async fn several_processes_may_open_a_new_postgres_database_at_once() -> anyhow:
 /// The migrations up to the one before the ledger was partitioned.
 const BEFORE_PARTITIONS: i64 = 5;
 
+const SQLITE_MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+const POSTGRES_MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres");
+
 #[tokio::test]
 async fn a_ledger_from_before_it_was_partitioned_keeps_what_it_held_on_sqlite() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.db").display());
-    retention::keeps_what_it_held(&url, concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite")).await
+    let (_folder, url) = database::sqlite_unopened()?;
+    retention::keeps_what_it_held(&url, SQLITE_MIGRATIONS).await
 }
 
 #[tokio::test]
 async fn a_ledger_from_before_it_was_partitioned_keeps_what_it_held_on_postgres() -> anyhow::Result<()> {
     let url = database::postgres_unopened().await?;
-    retention::keeps_what_it_held(&url, concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).await
+    retention::keeps_what_it_held(&url, POSTGRES_MIGRATIONS).await
+}
+
+#[tokio::test]
+async fn lacking_tables_are_refused_until_they_are_migrated() -> anyhow::Result<()> {
+    let (_folder, sqlite) = database::sqlite_unopened()?;
+    schema::lacking_tables_are_refused_until_they_are_migrated(&sqlite, SQLITE_MIGRATIONS).await?;
+    let postgres = database::postgres_unopened().await?;
+    schema::lacking_tables_are_refused_until_they_are_migrated(&postgres, POSTGRES_MIGRATIONS).await
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_version_are_worked_on_unless_they_lack_something() -> anyhow::Result<()> {
+    let (_folder, sqlite) = database::sqlite_unopened()?;
+    schema::tables_of_a_newer_version_are_worked_on_unless_they_lack_something(&sqlite).await?;
+    let postgres = database::postgres_unopened().await?;
+    schema::tables_of_a_newer_version_are_worked_on_unless_they_lack_something(&postgres).await
+}
+
+#[tokio::test]
+async fn tables_of_another_line_are_left_alone() -> anyhow::Result<()> {
+    let (_folder, sqlite) = database::sqlite_unopened()?;
+    schema::tables_of_another_line_are_left_alone(&sqlite, SQLITE_MIGRATIONS).await?;
+    let postgres = database::postgres_unopened().await?;
+    schema::tables_of_another_line_are_left_alone(&postgres, POSTGRES_MIGRATIONS).await
 }
 
 #[tokio::test]

@@ -4,6 +4,9 @@
 {{- $values := get $v .role -}}
 {{- $isHook := eq .role "hooks" -}}
 {{- $secrets := include "cortex.secrets" . -}}
+{{- /* The jobs talk to Kafka and the database alone. */ -}}
+{{- $registryTls := and $v.tls.registrySecret (not $isHook) -}}
+{{- $clientTls := and $v.tls.clientSecret (not $isHook) -}}
 serviceAccountName: {{ include "cortex.serviceAccount" . }}
 # The API is never asked; an IRSA token has a volume of its own.
 automountServiceAccountToken: false
@@ -92,10 +95,10 @@ containers:
       {{- if $secrets }}
       - { name: secrets, mountPath: /etc/cortex/secrets, readOnly: true }
       {{- end }}
-      {{- if $v.tls.registrySecret }}
+      {{- if $registryTls }}
       - { name: registry-tls, mountPath: /etc/cortex/registry-tls, readOnly: true }
       {{- end }}
-      {{- if $v.tls.clientSecret }}
+      {{- if $clientTls }}
       - { name: client-tls, mountPath: /etc/cortex/client-tls, readOnly: true }
       {{- end }}
 volumes:
@@ -110,22 +113,22 @@ volumes:
       sources:
         {{- $secrets | trim | nindent 8 }}
   {{- end }}
-  {{- if $v.tls.registrySecret }}
+  {{- if $registryTls }}
   - name: registry-tls
     secret:
       secretName: {{ $v.tls.registrySecret }}
       defaultMode: 0440
-      {{- if not (or (eq .role "registry") $isHook) }}
+      {{- if ne .role "registry" }}
       # Its key is the registry's alone.
       items: [{ key: ca.crt, path: ca.crt }]
       {{- end }}
   {{- end }}
-  {{- if $v.tls.clientSecret }}
+  {{- if $clientTls }}
   - name: client-tls
     secret:
       secretName: {{ $v.tls.clientSecret }}
       defaultMode: 0440
-      {{- if or (eq .role "registry") $isHook }}
+      {{- if eq .role "registry" }}
       items: [{ key: ca.crt, path: ca.crt }]
       {{- end }}
   {{- end }}

@@ -1,15 +1,17 @@
 {{/* A role's settings file: those of every role, then its own, then what the chart sets. A value of JSON is one of TOML. */}}
 {{- define "cortex.toml" -}}
 {{- $root := .root -}}
-{{- /* The jobs before an upgrade do what the registry would. */ -}}
+{{- /* The jobs before an upgrade reach what the registry reaches. */ -}}
 {{- $values := get $root.Values (ternary "registry" .role (eq .role "hooks")) -}}
 {{- $settings := merge (dict) ($values.settings | default dict) $root.Values.settings -}}
 {{- $chart := dict "http_listen" "0.0.0.0:7480" "log" $root.Values.log.filter "log_format" $root.Values.log.format -}}
 {{- with $root.Values.otlpEndpoint }}{{ $_ := set $chart "otlp_endpoint" . }}{{ end -}}
 {{- if ne .role "console" }}{{ $_ := set $chart "kafka" $root.Values.kafka.bootstrap }}{{ end -}}
-{{- if or (eq .role "registry") (eq .role "hooks") -}}
+{{- if eq .role "registry" -}}
 {{- $_ := set $chart "grpc_listen" "0.0.0.0:7400" -}}
-{{- else -}}
+{{- /* The job has migrated before a registry starts; where it is off, who migrates may be said. */ -}}
+{{- if $root.Values.hooks.migrations.enabled }}{{ $_ := set $chart "database_migrations" "by_command" }}{{ end -}}
+{{- else if ne .role "hooks" -}}
 {{- $_ := set $chart "registry_url" (include "cortex.registryUrl" $root) -}}
 {{- end -}}
 {{- if eq .role "console" -}}
@@ -43,6 +45,8 @@
 - name: CORTEX_DATABASE_URL
   valueFrom:
     secretKeyRef: {{ $v.database.urlSecret | toJson }}
+{{- end }}
+{{- if eq .role "registry" }}
 - name: CORTEX_ADMIN_TOKEN_FILE
   value: /etc/cortex/secrets/admin-token
 {{- if $v.secrets.sealingKey.name }}
@@ -59,7 +63,7 @@
 - name: CORTEX_GRPC_CLIENT_CA_FILE
   value: /etc/cortex/client-tls/ca.crt
 {{- end }}
-{{- else }}
+{{- else if ne .role "hooks" }}
 {{- if $v.tls.registrySecret }}
 - name: CORTEX_REGISTRY_CA_FILE
   value: /etc/cortex/registry-tls/ca.crt
@@ -71,10 +75,11 @@
   value: /etc/cortex/client-tls/tls.key
 {{- end }}
 {{- end }}
-{{- if ne .role "console" }}
+{{- if has .role (list "registry" "scanner" "parser") }}
 - name: CORTEX_WORKER_TOKEN_FILE
   value: /etc/cortex/secrets/worker-token
-{{- else if $v.secrets.consoleKey.name }}
+{{- end }}
+{{- if and (eq .role "console") $v.secrets.consoleKey.name }}
 - name: CORTEX_CONSOLE_KEY_FILE
   value: /etc/cortex/secrets/console-key
 {{- end }}
@@ -99,9 +104,9 @@
 {{- $files := dict -}}
 {{- if eq .role "console" -}}
 {{- $_ := set $files "console-key" $secrets.consoleKey -}}
-{{- else -}}
+{{- else if ne .role "hooks" -}}
 {{- $_ := set $files "worker-token" $secrets.workerToken -}}
-{{- if or (eq .role "registry") (eq .role "hooks") -}}
+{{- if eq .role "registry" -}}
 {{- $_ := set $files "admin-token" $secrets.adminToken -}}
 {{- $_ := set $files "sealing-key" $secrets.sealingKey -}}
 {{- end -}}

@@ -1,32 +1,12 @@
 //! PostgreSQL that is cut off and refuses: services wait, say that they are not ready, and go on.
 
-// Functions beside the tests are part of them.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use end_to_end::files::{Packing, Style, events};
-use end_to_end::process::until;
+use end_to_end::process::{cortex, free_address, http_get, until};
 use end_to_end::world::{PATIENCE, World};
 use services::Postgres;
-
-/// The status of an HTTP GET.
-fn status(address: &str, path: &str) -> Result<u16> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let status = answer.split_whitespace().nth(1).context("a status")?;
-    Ok(status.parse()?)
-}
-
-fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
-}
 
 #[test]
 fn a_database_that_is_cut_off_and_refuses_is_waited_for() -> Result<()> {
@@ -40,13 +20,18 @@ fn a_database_that_is_cut_off_and_refuses_is_waited_for() -> Result<()> {
     world.in_the_middle("2026-11-23/large.csv")?;
     let all = |path: &str, wanted: u16| -> Result<bool> {
         for (_, address) in &roles {
-            if status(address, path)? != wanted {
+            if http_get(address, path)?.0 != wanted {
                 return Ok(false);
             }
         }
         Ok(true)
     };
     until("all roles to be ready", PATIENCE, || all("/readyz", 200))?;
+    let healthy = |arguments: &[&str]| -> Result<Vec<Option<i32>>> {
+        roles.iter().map(|(_, address)| health(address, arguments)).collect()
+    };
+    ensure!(healthy(&[])? == [Some(0); 3], "{:?}", healthy(&[])?);
+    ensure!(health(&free_address()?, &[])? == Some(6), "where nothing listens");
 
     // Connections that are cut are made anew.
     for number in 0..5 {
@@ -59,6 +44,7 @@ fn a_database_that_is_cut_off_and_refuses_is_waited_for() -> Result<()> {
     world.postgres.refuse();
     world.put(&events("2026-11-22/refused.csv", 300, 50, Style::Csv, Packing::Plain)?)?;
     until("no role to be ready", Duration::from_secs(25), || all("/readyz", 503))?;
+    ensure!(healthy(&[])? == [Some(1); 3] && healthy(&["--live"])? == [Some(0); 3], "{:?}", healthy(&[])?);
     for _ in 0..20 {
         ensure!(all("/healthz", 200)?, "a role is not alive");
         std::thread::sleep(Duration::from_secs(1));
@@ -70,7 +56,31 @@ fn a_database_that_is_cut_off_and_refuses_is_waited_for() -> Result<()> {
     std::thread::sleep(Duration::from_secs(15));
     world.postgres.pass();
     world.postgres.cut();
-    world.each_row_once()
+    world.each_row_once()?;
+    // What every role serves to whoever asks tells how much, and not whose and what.
+    for (role, address) in &roles {
+        let (status, served) = http_get(address, "/metrics")?;
+        ensure!(status == 200 && served.contains(&format!("cortex_{}", metric_of(role))), "{role}: {served}");
+        for private in [&world.account, ".csv", world.store.bucket(), "token", "postgres://"] {
+            ensure!(!served.contains(private), "{role} serves {private}");
+        }
+    }
+    Ok(())
+}
+
+/// The status of `cortex health`, as an image's health check runs it.
+fn health(address: &str, arguments: &[&str]) -> Result<Option<i32>> {
+    let mut command = cortex()?;
+    Ok(command.arg("health").args(arguments).env("CORTEX_HTTP_LISTEN", address).output()?.status.code())
+}
+
+/// The beginning of one of its metrics.
+fn metric_of(role: &str) -> &'static str {
+    match role {
+        "registry" => "progress_",
+        "scanner" => "scanner_",
+        _ => "parser_",
+    }
 }
 
 #[test]
@@ -80,6 +90,8 @@ fn a_registry_that_starts_before_its_database_waits_for_it() -> Result<()> {
     let registry = world.system.start_registry(&[])?;
     world.processes.insert("registry".to_owned(), registry);
     std::thread::sleep(Duration::from_secs(6));
+    let (status, said) = world.system.migrate(&["--check"])?;
+    ensure!(status == Some(6), "{status:?}: {said}");
     ensure!(world.process("registry")?.is_running()?, "{}", world.system.log("registry"));
     world.postgres.pass();
     world.system.registry_answers()
