@@ -6,7 +6,11 @@
 //! `CORTEX_BENCH_SMALL_FILES` (10,000) files of ten rows, and `CORTEX_BENCH_UPLOADS` (30) single uploads. Processes are those of
 //! `CORTEX_TEST_BINARY`, or of this bench's own profile.
 
-#![allow(clippy::print_stdout, reason = "its figures are its output")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its figures are its output, how far it is goes to standard error"
+)]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,12 +41,12 @@ fn main() -> Result<()> {
     bench.bare(&messages, 0)?;
     let (mut large, mut bare) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
-        large.push(bench.large(rows, files, round)?);
-        bare.push(bench.bare(&messages, round)?);
+        large.push(told("large files", bench.large(rows, files, round)?));
+        bare.push(told("bare loop", bench.bare(&messages, round)?));
     }
     drop(messages);
-    let python = bench.python(rows / 12)?;
-    let small = bench.small(small)?;
+    let python = told("python", bench.python(rows / 12)?);
+    let small = told("small files", bench.small(small)?);
     let latency = bench.latency(uploads)?;
     println!(
         "{}",
@@ -56,6 +60,11 @@ fn main() -> Result<()> {
         })
     );
     Ok(())
+}
+
+fn told(what: &str, figures: Value) -> Value {
+    eprintln!("{what}: {figures}");
+    figures
 }
 
 /// What the parser reaches of what the bare loop does: the middle one of the rounds.

@@ -8,8 +8,11 @@ use crate::decompress::{Document, Stream};
 use crate::utf16::{self, Order, Utf16};
 use crate::{FileCode, FileFault, ReadError};
 
-/// The least room a read is given.
+/// The room that a read is given at the least, half of it in a buffer that has not grown.
 const BLOCK: usize = 64 << 10;
+/// What there is room for at the least, once half a block does not do: making so much memory ready would be much of what a small
+/// file costs.
+const ROOM: usize = 4 * BLOCK;
 /// Refused rows are shown up to here.
 const KEPT: usize = 16 << 10;
 
@@ -40,7 +43,7 @@ impl Buffer {
     pub(crate) fn new(stream: Stream) -> Self {
         Self {
             stream,
-            bytes: vec![0; 4 * BLOCK],
+            bytes: vec![0; BLOCK],
             start: 0,
             end: 0,
             position: 0,
@@ -186,13 +189,14 @@ impl Buffer {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
-        if self.bytes.len() - self.end >= BLOCK {
+        let least = BLOCK.min(self.bytes.len() / 2);
+        if self.bytes.len() - self.end >= least {
             return;
         }
         self.bytes.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        if self.bytes.len() - self.end < BLOCK {
-            self.bytes.resize(self.end + 2 * BLOCK, 0);
+        if self.bytes.len() - self.end < least {
+            self.bytes.resize((self.end + 2 * BLOCK).max(ROOM), 0);
         }
     }
 

@@ -121,6 +121,7 @@ impl Store {
         for migration in store.migrate().await? {
             tracing::info!(%migration, "a migration was applied");
         }
+        store.must_know_ids().await?;
         Ok(store)
     }
 
@@ -128,6 +129,7 @@ impl Store {
     pub async fn open_migrated(url: &str) -> Result<Self> {
         let store = Self::connect(url).await?;
         store.must_be_migrated().await?;
+        store.must_know_ids().await?;
         Ok(store)
     }
 

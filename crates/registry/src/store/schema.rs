@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ledger::FileId;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::{AnyConnection, Row as _};
 
@@ -86,6 +87,17 @@ pub enum SchemaError {
          migrated it"
     )]
     Changed(Migration),
+    /// The ledger's files have ids that this version does not give them: it would take all of them for new.
+    #[error(
+        "the ledger has {key:?} of source {source_id} under another id than this version gives it, as builds from before \
+         0.1.0 did: this version would read every file once more; use another database, or the build that made it"
+    )]
+    OtherIds {
+        /// Whose file it is.
+        source_id: String,
+        /// Its key.
+        key: String,
+    },
 }
 
 fn list(migrations: &[Migration]) -> String {
@@ -114,6 +126,18 @@ impl Store {
         let applied = apply(connection, self.dialect).await;
         connection.unlock().await.map_err(failed)?;
         applied
+    }
+
+    /// Refuses a ledger whose files have other ids than they would get now (decision 0025), by one of them.
+    pub(super) async fn must_know_ids(&self) -> Result<()> {
+        let file = sqlx::query("SELECT source_id, object_key, file_id FROM files LIMIT 1");
+        let Some(row) = file.fetch_optional(&self.pool).await? else { return Ok(()) };
+        let (source_id, key): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let id: Vec<u8> = row.try_get(2)?;
+        if FileId::of(&source_id, &key).as_bytes().as_slice() == id {
+            return Ok(());
+        }
+        Err(SchemaError::OtherIds { source_id, key }.into())
     }
 
     /// Refuses tables that lack something.

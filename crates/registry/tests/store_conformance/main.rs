@@ -268,6 +268,14 @@ async fn tables_of_another_line_are_left_alone() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_ledger_whose_files_have_other_ids_is_refused() -> anyhow::Result<()> {
+    let (_folder, sqlite) = database::sqlite_unopened()?;
+    schema::a_ledger_whose_files_have_other_ids_is_refused(&sqlite).await?;
+    let postgres = database::postgres_unopened().await?;
+    schema::a_ledger_whose_files_have_other_ids_is_refused(&postgres).await
+}
+
+#[tokio::test]
 async fn a_url_of_another_database_is_refused() {
     let refused = registry::store::Store::open("mysql://localhost/x").await;
     assert!(matches!(refused, Err(registry::store::StoreError::Unusable(_))), "{refused:?}");

@@ -108,3 +108,20 @@ pub(crate) async fn tables_of_another_line_are_left_alone(url: &str, migrations:
     );
     Ok(())
 }
+
+/// Every scan would take its files for new ones.
+pub(crate) async fn a_ledger_whose_files_have_other_ids_is_refused(url: &str) -> Result<()> {
+    let store = Store::open(url).await?;
+    reading(&store).await?;
+    Store::open(url).await?.close().await;
+    let mut database = AnyConnection::connect(url).await?;
+    let id = vec![7_u8; 16];
+    let changed = sqlx::query("UPDATE files SET file_id = $1").bind(id).execute(&mut database).await?;
+    assert_eq!(changed.rows_affected(), 1);
+    database.close().await?;
+    for opened in [Store::open(url).await, Store::open_migrated(url).await] {
+        let refused = refusal(opened);
+        assert!(matches!(&refused, SchemaError::OtherIds { key, .. } if key.ends_with(".csv")), "{refused}");
+    }
+    Ok(())
+}
