@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use end_to_end::bench::{PARTITIONS, PATIENCE, Parsed, Stage, csv, setting};
+use end_to_end::bench::{PARTITIONS, PATIENCE, Parsed, Stage, csv, folder, setting};
 use prost::Message as _;
 use queue::{Commit, Incoming, Lane, Membership, Outgoing, Queue, Start, TopicSpec};
 use records::topic::EVENTS;
@@ -99,7 +99,7 @@ impl Bench {
         for file in 0..files {
             let text = csv(rows / files, round * files + file);
             bytes += text.len();
-            self.stage.store.put(&format!("events/2026-11-23/large-{round}-{file}.csv"), text.as_bytes())?;
+            self.stage.store.put(&format!("{}/large-{round}-{file}.csv", folder()), text.as_bytes())?;
         }
         let Parsed { accepted, seconds, used } = self.stage.parse(files, "the large files")?;
         ensure!(accepted == rows / files * files, "{accepted} rows were accepted");
@@ -197,9 +197,7 @@ impl Bench {
 
     fn small(&mut self, files: u64) -> Result<Value> {
         for file in 0..files {
-            self.stage
-                .store
-                .put(&format!("events/2026-11-23/small-{file:05}.csv"), csv(10, file).as_bytes())?;
+            self.stage.store.put(&format!("{}/small-{file:05}.csv", folder()), csv(10, file).as_bytes())?;
         }
         let Parsed { accepted, seconds, used } = self.stage.parse(files, "the small files")?;
         ensure!(accepted == files * 10, "{accepted} rows were accepted");
@@ -223,7 +221,7 @@ impl Bench {
         for upload in 0..=uploads {
             self.stage
                 .store
-                .put(&format!("events/2026-11-23/upload-{upload:04}.csv"), csv(1, upload).as_bytes())?;
+                .put(&format!("{}/upload-{upload:04}.csv", folder()), csv(1, upload).as_bytes())?;
             let begun = Instant::now();
             while reader.next(Duration::from_millis(10))?.is_none() {
                 ensure!(begun.elapsed() < PATIENCE, "upload {upload} is not seen");

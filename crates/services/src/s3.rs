@@ -56,7 +56,8 @@ impl ForeignS3 {
         let (access_key, secret_key) = ("cortexaccess", "cortexsecretcortexsecret");
         let mut command = Command::new(program);
         command.env("ROOT_ACCESS_KEY", access_key).env("ROOT_SECRET_KEY", secret_key);
-        command.args(["--port", &format!("127.0.0.1:{port}"), "--quiet", "posix"]).arg(&data);
+        // Connections are kept open between requests, as S3's are: its default is to close each.
+        command.args(["--port", &format!("127.0.0.1:{port}"), "--quiet", "--keep-alive", "posix"]).arg(&data);
         let mut server = Server::start("versitygw", &command, dir.path())?;
         server.wait(PATIENCE, |_| accepts(port))?;
         Ok(Self {

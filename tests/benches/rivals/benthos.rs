@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
+use end_to_end::bench::folder;
 use end_to_end::process::Process;
 use serde_json::{Value, json};
 
+use super::Outcome;
 use super::contestant::{Arena, Contestant, has_types};
-use super::{FOLDER, Outcome};
 
 pub(super) const BENTHOS: Contestant = Contestant {
     name: "Benthos",
@@ -50,7 +51,7 @@ fn inputs(arena: &Arena) -> Result<String> {
     let inputs = (0..arena.files).map(|file| {
         json!({ "aws_s3": {
             "bucket": arena.stage.store.bucket(),
-            "prefix": format!("{FOLDER}/{file}.csv"),
+            "prefix": format!("{}/{file}.csv", folder()),
             "endpoint": s3.endpoint(),
             "region": "us-east-1",
             "force_path_style_urls": true,

@@ -4,13 +4,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use end_to_end::bench::{PARTITIONS, PATIENCE, Stage, Usage, csv};
+use end_to_end::bench::{PARTITIONS, PATIENCE, Stage, Usage, csv, folder};
 use end_to_end::process::Process;
 use queue::{Queue, TopicSpec};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use super::FOLDER;
 
 /// A group that commits nothing, so that its lag is what is on a topic.
 const NOBODY: &str = "rivals.nobody";
@@ -50,13 +48,13 @@ impl Arena {
     pub(super) fn new(mut stage: Stage, rows_a_file: u64, files: u64) -> Result<Self> {
         for file in 0..files {
             let text = csv(rows_a_file.div_ceil(4), files + file);
-            stage.store.put(&format!("{FOLDER}/0-warm-{file}.csv"), text.as_bytes())?;
+            stage.store.put(&format!("{}/0-warm-{file}.csv", folder()), text.as_bytes())?;
         }
         stage.parse(files, "the files that warm")?;
         let mut arena = Self { stage, files, bytes: 0, rows_a_file, dir: tempfile::tempdir()? };
         for (file, path) in arena.on_disk().into_iter().enumerate() {
             let text = csv(rows_a_file, file as u64);
-            arena.stage.store.put(&format!("{FOLDER}/{file}.csv"), text.as_bytes())?;
+            arena.stage.store.put(&format!("{}/{file}.csv", folder()), text.as_bytes())?;
             std::fs::write(&path, &text).with_context(|| path.display().to_string())?;
             arena.bytes += text.len();
         }

@@ -35,9 +35,6 @@ const PYTHON: Contestant = Contestant {
     guarantee: "at least once; begins anew with the file",
 };
 
-/// Where the files lie in the bucket.
-const FOLDER: &str = "events/2026-11-23";
-
 fn main() -> Result<()> {
     let (rows, files) = (setting("ROWS", 1_000_000)?, setting("FILES", 4)?.max(1));
     let mut arena = Arena::new(Stage::start()?, rows / files, files)?;

@@ -8,7 +8,7 @@ mod usage;
 use anyhow::{Context, Result};
 
 pub use rows::csv;
-pub use stage::{PARTITIONS, PATIENCE, Parsed, Stage};
+pub use stage::{PARTITIONS, PATIENCE, Parsed, Stage, folder};
 pub use usage::Usage;
 
 /// A number that `CORTEX_BENCH_{name}` may set.

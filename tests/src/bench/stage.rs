@@ -22,6 +22,12 @@ pub const PATIENCE: Duration = Duration::from_secs(600);
 /// Of each topic, as [`System`] has it.
 pub const PARTITIONS: i32 = 6;
 
+/// Today's dated folder of the source: those of some days ago are looked into by sweeps alone.
+#[must_use]
+pub fn folder() -> String {
+    format!("events/{}", jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date())
+}
+
 /// Servers, a running registry, and a live source of the events dataset over a bucket of its own. Objects below
 /// `events/YYYY-MM-DD/` are its files.
 pub struct Stage {
