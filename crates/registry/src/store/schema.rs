@@ -112,8 +112,11 @@ impl Store {
         let connection = &mut *self.pool.acquire().await?;
         connection.lock().await.map_err(failed)?;
         let applied = apply(connection, self.dialect).await;
-        connection.unlock().await.map_err(failed)?;
-        applied
+        let unlocked = connection.unlock().await;
+        // What went wrong first is told: a connection that broke has let the lock go.
+        let applied = applied?;
+        unlocked.map_err(failed)?;
+        Ok(applied)
     }
 
     /// Refuses tables that lack something.
