@@ -30,8 +30,8 @@ fn build(revision: &str) -> Result<PathBuf> {
     check_out(&commit, &sources)?;
     eprintln!("xtask: building {revision} ({commit})");
     let mut build = cargo();
-    // With the features of the workspace, as the tests' own binary is built.
-    build.args(["build", "--locked", "--workspace", "--bin", "cortex"]);
+    // As the present one is built: for the tests of its package, with the workspace's features.
+    build.args(["test", "--no-run", "--locked"]).args(["--workspace", "--test", "codes"]);
     run(build.current_dir(&sources).env("CARGO_TARGET_DIR", &builds))?;
     std::fs::copy(builds.join("debug/cortex"), &binary).context("the binary that was built")?;
     std::fs::remove_dir_all(&sources)?;
@@ -60,7 +60,8 @@ fn check_out(commit: &str, sources: &Path) -> Result<()> {
     std::fs::create_dir_all(sources)?;
     let mut archive = git().args(["archive", commit]).stdout(Stdio::piped()).spawn()?;
     let tar = archive.stdout.take().context("git archive writes nothing")?;
-    let unpacked = Command::new("tar").arg("-x").arg("-C").arg(sources).stdin(tar).status()?;
+    // Dated now: by the commit's date cargo would take what it built of a later one for newer, and leave it.
+    let unpacked = Command::new("tar").args(["-xm", "-C"]).arg(sources).stdin(tar).status()?;
     succeeded("git archive", archive.wait()?)?;
     succeeded("tar", unpacked)
 }

@@ -27,7 +27,7 @@ const WORKERS: [(&str, &str); 5] = [
 /// As long as an orchestrator waits before it kills.
 const GRACE: Duration = Duration::from_secs(45);
 /// Between two small files.
-const FILE_EVERY: Duration = Duration::from_millis(150);
+const FILE_EVERY: Duration = Duration::from_millis(250);
 
 /// What is run, with settings that only it knows.
 struct Version<'a> {
@@ -85,7 +85,7 @@ fn a_registry_that_is_not_to_migrate_refuses_an_empty_database(
 }
 
 fn large(name: &str) -> Result<Upload> {
-    events(&format!("2026-11-23/{name}.csv"), 200_000, 1_000, Style::Csv, Packing::Plain)
+    events(&format!("2026-11-23/{name}.csv"), 120_000, 1_000, Style::Csv, Packing::Plain)
 }
 
 /// Expands the tables as a version to come would.

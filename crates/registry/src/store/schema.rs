@@ -124,8 +124,11 @@ impl Store {
         let connection = &mut *self.pool.acquire().await?;
         connection.lock().await.map_err(failed)?;
         let applied = apply(connection, self.dialect).await;
-        connection.unlock().await.map_err(failed)?;
-        applied
+        let unlocked = connection.unlock().await;
+        // What went wrong first is told: a connection that broke has let the lock go.
+        let applied = applied?;
+        unlocked.map_err(failed)?;
+        Ok(applied)
     }
 
     /// Refuses a ledger whose files have other ids than they would get now (decision 0025), by one of them.
