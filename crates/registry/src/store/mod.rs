@@ -14,8 +14,10 @@
 //! (by file id), its days, its samples. Should PostgreSQL find a deadlock all the same, the call ends as
 //! [`StoreError::Unavailable`], with nothing done.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use metrics::histogram;
 use sqlx::{
     Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _, Transaction,
     any::AnyPoolOptions,
@@ -27,6 +29,7 @@ mod audit;
 mod backlog;
 mod claims;
 mod columns;
+mod counted;
 mod days;
 mod deletions;
 mod dialect;
@@ -77,6 +80,7 @@ pub use sources::{
 
 pub use tokens::{AccountToken, Principal, Scope, TokenHash};
 
+use counted::Named;
 use dialect::Dialect;
 
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -95,6 +99,7 @@ const SQLITE_WAIT: Duration = Duration::from_secs(30);
 pub struct Store {
     pool: AnyPool,
     dialect: Dialect,
+    named: Arc<Named>,
 }
 
 type Tx = Transaction<'static, Any>;
@@ -121,12 +126,21 @@ impl Store {
                  using it?"
             )),
         })?;
-        Ok(Self { pool, dialect })
+        Ok(Self { pool, dialect, named: Arc::default() })
     }
 
-    /// True where the database answers.
+    /// True where the database answers. How long it waits for a connection is a sample of what calls wait.
     pub async fn ready(&self) -> bool {
-        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
+        let begun = Instant::now();
+        let Ok(mut connection) = self.pool.acquire().await else { return false };
+        histogram!("cortex_ledger_acquire_duration_seconds").record(begun.elapsed());
+        sqlx::query("SELECT 1").execute(&mut *connection).await.is_ok()
+    }
+
+    /// Connections that are in use, and that are open and idle.
+    pub fn connections(&self) -> (u32, u32) {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        (self.pool.size().saturating_sub(idle), idle)
     }
 
     /// Closes all connections, after the calls that are under way.
