@@ -1,6 +1,6 @@
 //! Log lines as JSON, with the trace that each belongs to.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{Format, Json, Writer};
