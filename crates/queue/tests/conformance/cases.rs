@@ -221,7 +221,7 @@ pub(crate) fn a_reader_begins_where_it_is_told_and_seeks(bench: &Bench) {
 pub(crate) fn lag_is_what_the_group_has_not_committed(bench: &Bench) {
     let names = bench.topics(1);
     bench.publish(&names.input, &[("k", "0"), ("k", "1"), ("k", "2")]);
-    let lag = |positions| bench.queue.lag(&names.input, positions).unwrap();
+    let lag = |positions: Positions<'_>| bench.queue.lag(&names.input, positions).unwrap();
     assert_eq!(lag(Positions::Group(&names.group)), BTreeMap::from([(0, 3)]));
     bench.work(&names, |lane| lane.commit(done(2)));
     assert_eq!(lag(Positions::Group(&names.group)), BTreeMap::from([(0, 1)]));
