@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use queue::kafka::{KafkaConfig, KafkaQueue};
-use queue::{Outgoing, Queue, Start};
+use queue::{Outgoing, Positions, Queue, Start};
 
 use crate::consumer::Message;
 
@@ -31,7 +31,7 @@ pub fn republish(bootstrap: &str, topic: &str, messages: &[Message], times: usiz
 
 /// True once the group has committed all that is on the topic.
 pub fn is_through(bootstrap: &str, group: &str, topic: &str) -> Result<bool> {
-    Ok(queue(bootstrap)?.lag(group, topic)? == 0)
+    Ok(queue(bootstrap)?.lag(topic, Positions::Group(group))?.values().all(|lag| *lag == 0))
 }
 
 /// Publishes the newest messages of the topic once more, at most so many.

@@ -1,4 +1,4 @@
-//! Connections to the registry that carry a bearer token.
+//! Connections to the registry that carry a bearer token, and the trace that a call belongs to.
 
 use std::fmt;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub enum ConnectError {
     Token,
 }
 
-/// Adds `authorization: Bearer …` to each call. Its Debug output does not hold the token.
+/// Adds `authorization: Bearer …` to each call, and W3C's `traceparent` where it is traced. Its Debug output does not hold the token.
 #[derive(Clone)]
 pub struct Bearer(MetadataValue<Ascii>);
 
@@ -73,6 +73,11 @@ impl fmt::Debug for Bearer {
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert("authorization", self.0.clone());
+        if let Some(origin) = trace::Origin::current()
+            && let Ok(header) = origin.to_traceparent().parse()
+        {
+            request.metadata_mut().insert(trace::TRACEPARENT, header);
+        }
         Ok(request)
     }
 }

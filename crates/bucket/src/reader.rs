@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 use crate::fetch::{self, CHUNK, Part};
 use crate::{Bucket, BucketError};
@@ -154,7 +155,9 @@ impl ObjectReader {
             let task = async move {
                 stop.run_until_cancelled(fetch.run(sender)).await;
             };
-            Stream { parts, task: self.runtime.spawn(task) }
+            // From the first request to the last byte, within the span of who asked for it.
+            let span = tracing::debug_span!("fetch", position = self.position);
+            Stream { parts, task: self.runtime.spawn(task.instrument(span)) }
         })
     }
 }

@@ -55,7 +55,6 @@ pub(crate) async fn scanner(settings: Settings, shutdown: CancellationToken) -> 
     let worker = worker(&settings)?;
     let queue = ready_queue(&settings, &[OBJECTS], &shutdown).await?;
     let mut config = scanner::Config::new(settings.worker_id("scanner"));
-    config.traceparent = telemetry::traceparent;
     config.lease_ttl = Duration::from_secs(settings.lease_seconds.into());
     config.event_queues = settings.event_queues;
     let watching = watch(health, "scanner", worker_lacks(&settings, queue.clone())?);
@@ -200,8 +199,10 @@ async fn observe(
     service: &str,
     shutdown: &CancellationToken,
 ) -> Result<(Telemetry, Health)> {
+    let role = service.trim_start_matches("cortex-");
     let config = telemetry::Config {
         service: service.to_owned(),
+        instance: settings.worker_id(role),
         log_filter: settings.log.clone(),
         log_format: settings.log_format.parse()?,
         otlp_endpoint: settings.otlp_endpoint.clone(),
@@ -209,7 +210,6 @@ async fn observe(
     };
     let telemetry = telemetry::init(&config)?;
     let health = Health::new();
-    let role = service.trim_start_matches("cortex-");
     health.set_not_ready(role, "starting");
     if let Some(address) = settings.http_listen {
         let served = telemetry::serve_http(&telemetry, address, health.clone(), shutdown.clone()).await?;
@@ -260,7 +260,6 @@ fn registry_config(settings: &Settings) -> Result<registry::Config, SettingsErro
 /// The parser's settings.
 pub(crate) fn parser_config(settings: &Settings) -> parser::Config {
     let mut config = parser::Config::new(settings.worker_id("parser"));
-    config.continue_trace = telemetry::continue_from;
     config.chunk = parser::ChunkLimits {
         rows: settings.chunk_rows,
         bytes: settings.chunk_bytes,

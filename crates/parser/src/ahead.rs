@@ -12,10 +12,12 @@ use bucket::ObjectReader;
 use prost::Message as _;
 use queue::{Incoming, Lane};
 use records::queue::ObjectFound;
-use tracing::debug;
+use trace::Origin;
+use tracing::{Span, debug};
 
 use crate::claim::{Asked, Claimed, Received};
 use crate::pipe::{Hand, Pipe, stored_checkpoint};
+use crate::spans;
 
 /// Messages at once: as many as the ledger takes in one call.
 const MOST: usize = 100;
@@ -30,6 +32,8 @@ const OBJECT_BYTES: u64 = 256 << 10;
 /// A message, and what is known of it before its turn.
 pub(crate) struct Next {
     pub(crate) incoming: Incoming,
+    /// Of the work on it.
+    pub(crate) span: Span,
     /// The ledger's word; none where it is still to be asked.
     pub(crate) received: Option<Received>,
     /// Its object, on its way.
@@ -74,7 +78,7 @@ impl Pipe {
             let Some(first) = lane.next(patience)? else { return Ok(None) };
             // After a failure each message is read on its own.
             let most = if hand.tries.is_any() { 1 } else { MOST };
-            fill(lane, &mut hand.ahead, first, most)?;
+            fill(lane, &mut hand.ahead, &self.config.group, first, most)?;
             self.claim_ahead(lane, hand);
         } else if hand.ahead.claimed.is_some_and(|at| at.elapsed() > FRESH) {
             self.claim_ahead(lane, hand);
@@ -100,7 +104,9 @@ impl Pipe {
             let attempt = self.attempt(&hand.tries, next.incoming.offset);
             Asked::new(lane.topic(), &next.incoming, stored.as_ref(), &attempt, false)
         });
-        match self.claim_all(asked.collect()) {
+        let asked = asked.collect();
+        let spans: Vec<_> = hand.ahead.messages.iter().filter_map(|next| Origin::of(&next.span)).collect();
+        match spans::claim(&spans).in_scope(|| self.claim_all(asked)) {
             Ok(received) => {
                 for (next, received) in hand.ahead.messages.iter_mut().zip(received) {
                     next.received = Some(received);
@@ -117,7 +123,7 @@ impl Pipe {
             let Some(Received::Owned(claimed, 0)) = &next.received else { continue };
             if claimed.object.size <= OBJECT_BYTES {
                 let mut reader = self.reader(claimed);
-                reader.ask();
+                next.span.in_scope(|| reader.ask());
                 next.object = Some(reader);
             }
         }
@@ -148,11 +154,18 @@ impl Pipe {
 }
 
 /// Takes what else has come, up to and with a larger object.
-fn fill(lane: &mut dyn Lane, ahead: &mut Ahead, first: Incoming, most: usize) -> queue::Result<()> {
+fn fill(
+    lane: &mut dyn Lane,
+    ahead: &mut Ahead,
+    group: &str,
+    first: Incoming,
+    most: usize,
+) -> queue::Result<()> {
     let mut message = Some(first);
     while let Some(incoming) = message {
         let is_last = size(&incoming) > SMALL || ahead.messages.len() + 1 >= most;
-        ahead.messages.push_back(Next { incoming, received: None, object: None });
+        let span = spans::process(group, &incoming);
+        ahead.messages.push_back(Next { incoming, span, received: None, object: None });
         message = if is_last { None } else { lane.next(Duration::ZERO)? };
     }
     Ok(())

@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use metrics::histogram;
 use queue::{Commit, Lane};
+use trace::{MOST_LINKS, Origin};
 
 use crate::config::ChunkLimits;
+use crate::spans;
+use crate::tally::Tally;
 
 /// The messages since the last commit.
 #[derive(Debug)]
@@ -14,11 +18,29 @@ pub(crate) struct Chunk {
     bytes: u64,
     opened: Option<Instant>,
     next_offset: Option<i64>,
+    pub(crate) tally: Tally,
+    /// The span of the message in hand, and those of the messages that are done with.
+    message: Option<Origin>,
+    messages: Vec<Origin>,
 }
 
 impl Chunk {
     pub(crate) fn new(limits: ChunkLimits) -> Self {
-        Self { limits, rows: 0, bytes: 0, opened: None, next_offset: None }
+        Self {
+            limits,
+            rows: 0,
+            bytes: 0,
+            opened: None,
+            next_offset: None,
+            tally: Tally::default(),
+            message: None,
+            messages: Vec::new(),
+        }
+    }
+
+    /// A queue message is in hand; what is traced of it has this span.
+    pub(crate) fn begin_message(&mut self, span: Option<Origin>) {
+        self.message = span;
     }
 
     /// Counts a published row of so many bytes.
@@ -32,6 +54,9 @@ impl Chunk {
     pub(crate) fn end_message(&mut self, offset: i64) {
         self.opened.get_or_insert_with(Instant::now);
         self.next_offset = Some(offset + 1);
+        if self.messages.len() < MOST_LINKS {
+            self.messages.extend(self.message.take());
+        }
     }
 
     /// True where rows or bytes reached their limit.
@@ -61,7 +86,7 @@ impl Chunk {
     /// Commits whole messages.
     pub(crate) fn commit(&mut self, lane: &mut dyn Lane) -> queue::Result<()> {
         if let Some(next_offset) = self.next_offset {
-            lane.commit(Commit { next_offset, checkpoint: &[] })?;
+            self.commit_at(lane, Commit { next_offset, checkpoint: &[] })?;
         }
         self.clear();
         Ok(())
@@ -74,8 +99,18 @@ impl Chunk {
         offset: i64,
         checkpoint: &[u8],
     ) -> queue::Result<()> {
-        lane.commit(Commit { next_offset: offset, checkpoint })?;
+        self.messages.extend(self.message.clone());
+        self.commit_at(lane, Commit { next_offset: offset, checkpoint })?;
         self.clear();
+        Ok(())
+    }
+
+    fn commit_at(&mut self, lane: &mut dyn Lane, commit: Commit<'_>) -> queue::Result<()> {
+        let span = spans::commit(lane, &self.messages);
+        let begun = Instant::now();
+        span.in_scope(|| lane.commit(commit)).inspect_err(|error| trace::fail(&span, error.to_string()))?;
+        histogram!("cortex_parser_commit_duration_seconds").record(begun.elapsed());
+        self.tally.count();
         Ok(())
     }
 
@@ -85,5 +120,7 @@ impl Chunk {
         self.bytes = 0;
         self.opened = None;
         self.next_offset = None;
+        self.tally = Tally::default();
+        self.messages.clear();
     }
 }

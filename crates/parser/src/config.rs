@@ -55,8 +55,6 @@ pub struct Config {
     pub split: Split,
     /// Limits on what a file may hold.
     pub limits: format::Limits,
-    /// Makes a file's span part of the trace that its message names (W3C trace context).
-    pub continue_trace: fn(&tracing::Span, &str),
     /// How often a file whose object cannot be read for a passing reason is tried from its checkpoint, before it ends
     /// as unreadable, so that one unreachable bucket does not hold up its partition for ever.
     pub attempts: u32,
@@ -70,11 +68,10 @@ impl Config {
     pub fn new(worker_id: impl Into<String>) -> Self {
         Self {
             worker_id: worker_id.into(),
-            group: "cortex-parsers".into(),
+            group: records::topic::PARSERS.into(),
             chunk: ChunkLimits::default(),
             split: Split::default(),
             limits: format::Limits::default(),
-            continue_trace: |_, _| {},
             attempts: 10,
             stall_limit: Duration::from_secs(600),
         }

@@ -22,6 +22,7 @@ use records::v1::RejectedRow;
 use crate::claim::Claimed;
 use crate::fault::Ended;
 use crate::refused::{SHOWN_A_CHUNK, refused, shown};
+use crate::tally::Tally;
 
 /// Accepted rows of a chunk that go with its progress, for the source's snapshot.
 const SAMPLES_A_CHUNK: usize = 5;
@@ -46,6 +47,8 @@ pub(crate) struct FileRun {
     schema: Schema,
     envelope: EnvelopeWriter,
     chunk: u32,
+    /// What chunks before the one in hand came to.
+    counted: Counters,
     samples: Vec<SampleRow>,
     refusals: Vec<RefusedRow>,
     traceparent: Vec<u8>,
@@ -96,6 +99,7 @@ impl FileRun {
             checker,
             envelope,
             chunk: checkpoint.map_or(0, |at| at.chunk),
+            counted: checkpoint.and_then(|at| at.totals.clone()).unwrap_or_default(),
             samples: Vec::new(),
             refusals: Vec::new(),
             traceparent,
@@ -186,6 +190,18 @@ impl FileRun {
             totals.accepted = 0;
         }
         totals
+    }
+
+    /// Its dataset's name.
+    pub(crate) fn dataset(&self) -> &'static str {
+        self.kind.name
+    }
+
+    /// Adds the rows of the chunk that ends here.
+    pub(crate) fn count(&mut self, tally: &mut Tally) {
+        let totals = self.totals();
+        tally.rows(self.kind.name, &self.counted, &totals);
+        self.counted = totals;
     }
 
     /// A warning as people see it who look at the ledger.

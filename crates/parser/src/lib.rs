@@ -14,8 +14,10 @@ mod pulse;
 mod range;
 mod refused;
 mod run;
+mod spans;
 mod split;
 mod survey;
+mod tally;
 mod validate;
 
 pub use config::{ChunkLimits, Config, Split, most_bytes};

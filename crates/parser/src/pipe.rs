@@ -11,12 +11,11 @@ use format::{Compression, Item, Place, Rows};
 use ledger::checkpoint;
 use ledger::outcome::{self, End};
 use ledger::resume::{self, Resume};
-use metrics::counter;
 use queue::{Incoming, Lane, QueueError};
-use records::queue::{Checkpoint, FileError};
-use records::topic::HEADER_TRACEPARENT;
+use records::queue::{Checkpoint, Counters, FileError, Outcome};
 use tokio::runtime::Handle;
-use tracing::{info, info_span, warn};
+use trace::Origin;
+use tracing::{Span, info, info_span, warn};
 
 use crate::ahead::{Ahead, Next};
 use crate::chunk::Chunk;
@@ -29,6 +28,7 @@ use crate::open::Buckets;
 use crate::probation::{Probation, Turn};
 use crate::pulse::{Pulse, Pulses};
 use crate::range;
+use crate::spans;
 use crate::split::Cut;
 use crate::survey::Surveyed;
 
@@ -120,10 +120,18 @@ impl Pipe {
                 hand.chunk.commit(lane)?;
                 continue;
             };
-            let offset = next.incoming.offset;
+            let (offset, span) = (next.incoming.offset, next.span.clone());
+            hand.chunk.begin_message(Origin::of(&span));
             // What the unwinding may leave half done is dropped: the chunk by the abort, the file with its frame.
-            let worked = catch_unwind(AssertUnwindSafe(|| self.message(lane, &mut hand, next)));
-            match worked.unwrap_or_else(|panic| Err(PipeError::Panicked(said(panic.as_ref())))) {
+            let worked =
+                catch_unwind(AssertUnwindSafe(|| span.in_scope(|| self.message(lane, &mut hand, next))));
+            let worked = worked.unwrap_or_else(|panic| Err(PipeError::Panicked(said(panic.as_ref()))));
+            if let Err(error) = &worked {
+                trace::fail(&span, error.to_string());
+            }
+            // It ends here: what is waited for from now on is not its work.
+            drop(span);
+            match worked {
                 Ok(Done::Revoked) => break,
                 // After a failure each message is committed on its own: if the one that failed is tried again for long,
                 // those before it are not held up by it.
@@ -207,7 +215,7 @@ impl Pipe {
 
     /// One message of the objects topic, from claim to the last row.
     fn message(&self, lane: &mut dyn Lane, hand: &mut Hand, next: Next) -> Result<Done, PipeError> {
-        let Next { incoming, received, mut object } = next;
+        let Next { incoming, received, mut object, .. } = next;
         let incoming = &incoming;
         let stored = stored_checkpoint(lane);
         let Some(received) = self.received(lane, hand, incoming, received, stored.as_ref())? else {
@@ -231,10 +239,7 @@ impl Pipe {
             key = claimed.object.object_key,
             generation = claimed.object.generation
         );
-        let traceparent = header(incoming, HEADER_TRACEPARENT);
-        if let Ok(parent) = std::str::from_utf8(&traceparent) {
-            (self.config.continue_trace)(&span, parent);
-        }
+        let traceparent = spans::traceparent(&span, incoming);
         let _entered = span.entered();
         if gave_up.is_none() && self.may_split(&claimed, stored.as_ref()) {
             match self.split(lane, hand, &claimed)? {
@@ -382,6 +387,7 @@ impl Pipe {
         reached: &mut Reached,
     ) -> queue::Result<()> {
         reached.position = place.position;
+        file.count(&mut chunk.tally);
         file.progress(lane, reached, None)?;
         let bytes = checkpoint::encode(&file.checkpoint(place))
             .map_err(|error| QueueError::Permanent(error.to_string()))?;
@@ -417,10 +423,9 @@ impl Pipe {
             error = error.as_ref().map(|one| one.reason.as_str()),
             "file ended"
         );
-        let counted = if range.is_some() { "cortex_ranges_total" } else { "cortex_files_total" };
-        counter!(counted, "outcome" => outcome.as_str_name()).increment(1);
-        counter!("cortex_rows_accepted_total").increment(totals.accepted);
-        counter!("cortex_rows_rejected_total").increment(totals.rejected);
+        tell(outcome, &totals);
+        chunk.tally.ended(range.is_some(), file.dataset(), outcome);
+        file.count(&mut chunk.tally);
         file.progress(lane, reached, Some((outcome, error)))?;
         chunk.end_message(offset);
         Ok(())
@@ -449,8 +454,14 @@ pub(crate) fn stored_checkpoint(lane: &dyn Lane) -> Option<Checkpoint> {
     })
 }
 
-fn header(incoming: &Incoming, name: &str) -> Vec<u8> {
-    incoming.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
+/// What became of the file, for who follows its trace.
+fn tell(outcome: Outcome, totals: &Counters) {
+    let span = Span::current();
+    trace::set(&span, "cortex.file.outcome", outcome.as_str_name());
+    for (name, rows) in [("cortex.file.accepted", totals.accepted), ("cortex.file.rejected", totals.rejected)]
+    {
+        trace::set(&span, name, i64::try_from(rows).unwrap_or(i64::MAX));
+    }
 }
 
 fn unreachable_for_long(tries: &Tries, most: u32) -> Option<GaveUp> {

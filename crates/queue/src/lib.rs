@@ -150,6 +150,15 @@ pub enum Start {
     Offsets(BTreeMap<i32, i64>),
 }
 
+/// How far a topic has been read.
+#[derive(Debug, Clone, Copy)]
+pub enum Positions<'a> {
+    /// As far as this group has committed.
+    Group(&'a str),
+    /// Up to these offsets by partition; not at all in partitions that are not named.
+    Offsets(&'a BTreeMap<i32, i64>),
+}
+
 /// Who consumes what.
 #[derive(Debug, Clone)]
 pub struct Membership {
@@ -181,8 +190,8 @@ pub trait Queue: Send + Sync + 'static {
     fn reader(&self, topic: &str, start: Start) -> Result<Box<dyn Reader>>;
     /// The number of committed messages on the topic.
     fn count(&self, topic: &str) -> Result<u64>;
-    /// Messages of `topic` that the group has not yet committed.
-    fn lag(&self, group: &str, topic: &str) -> Result<u64>;
+    /// Messages of each partition of `topic` that lie behind these positions. Kafka counts the ends of transactions among them.
+    fn lag(&self, topic: &str, positions: Positions<'_>) -> Result<BTreeMap<i32, u64>>;
     /// True where the queue answers.
     fn ready(&self) -> bool;
 }

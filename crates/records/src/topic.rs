@@ -18,6 +18,9 @@ pub const FILE_PROGRESS: &str = "cortex.file-progress.v1";
 /// Every topic, in the order data meets them.
 pub const ALL: [&str; 7] = [OBJECTS, EVENTS, ATTRIBUTES, ITEMS, ID_MAPPINGS, REJECTED_ROWS, FILE_PROGRESS];
 
+/// The consumer group of the parsers, on [`OBJECTS`].
+pub const PARSERS: &str = "cortex-parsers";
+
 /// Header: the media type of the value.
 pub const HEADER_CONTENT_TYPE: &str = "content-type";
 /// Header: the full protobuf message name of the value.

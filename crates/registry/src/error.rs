@@ -33,6 +33,9 @@ pub enum RegistryError {
     /// Reflection's descriptors.
     #[error("reflection cannot be served: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The methods that calls are counted by.
+    #[error("the API's own descriptors cannot be read: {0}")]
+    Descriptors(#[from] prost::DecodeError),
     /// The identity provider's settings.
     #[error(transparent)]
     SignIn(#[from] oidc::ConfigError),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod auth;
+mod calls;
 mod config;
 mod connection;
 mod convert;

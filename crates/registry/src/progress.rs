@@ -12,10 +12,11 @@ use metrics::counter;
 use prost::Message;
 use queue::{Incoming, Queue, QueueError, Reader, Start};
 use records::queue::FileProgress;
-use records::topic::FILE_PROGRESS;
+use records::topic::{FILE_PROGRESS, HEADER_TRACEPARENT};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use trace::{MOST_LINKS, Origin};
+use tracing::{Span, debug_span, error, warn};
 
 use crate::store::{Applied, ProgressBatch, Store, StoreError};
 
@@ -40,6 +41,8 @@ enum Interrupted {
 #[derive(Default)]
 struct Pending {
     messages: Vec<FileProgress>,
+    /// Of their files.
+    spans: Vec<Origin>,
     next_offset: i64,
 }
 
@@ -94,6 +97,9 @@ fn read(
 fn take(pending: &mut BTreeMap<i32, Pending>, message: Incoming) {
     let batch = pending.entry(message.partition).or_default();
     batch.next_offset = message.offset + 1;
+    if batch.spans.len() < MOST_LINKS {
+        batch.spans.extend(span_of(&message));
+    }
     match FileProgress::decode(message.value.as_slice()) {
         Ok(progress) => batch.messages.push(progress),
         Err(error) => {
@@ -113,16 +119,17 @@ fn apply(
 ) -> Result<(), Interrupted> {
     fail::fail_point!("registry.before-apply", |_| std::process::abort());
     let position = positions.entry(partition).or_default();
-    let applied = handle.block_on(store.apply_progress(
-        &ProgressBatch {
-            topic: FILE_PROGRESS,
-            partition,
-            next_offset_before: *position,
-            next_offset_after: batch.next_offset,
-            messages: &batch.messages,
-        },
-        jiff::Timestamp::now(),
-    ))?;
+    let progress = ProgressBatch {
+        topic: FILE_PROGRESS,
+        partition,
+        next_offset_before: *position,
+        next_offset_after: batch.next_offset,
+        messages: &batch.messages,
+    };
+    let span = span(partition, batch);
+    let applied = span
+        .in_scope(|| handle.block_on(store.apply_progress(&progress, jiff::Timestamp::now())))
+        .inspect_err(|error| trace::fail(&span, error.to_string()))?;
     match applied {
         Applied::Applied { chunks, .. } => {
             fail::fail_point!("registry.after-apply", |_| std::process::abort());
@@ -135,4 +142,27 @@ fn apply(
         }
     }
     Ok(())
+}
+
+/// The span of the file that a message tells of; none where it was not traced.
+fn span_of(message: &Incoming) -> Option<Origin> {
+    let header = message.headers.iter().find(|(name, _)| name == HEADER_TRACEPARENT);
+    header.and_then(|(_, value)| Origin::parse(std::str::from_utf8(value).ok()?))
+}
+
+/// The work on a batch, by OpenTelemetry's conventions for messaging.
+fn span(partition: i32, batch: &Pending) -> Span {
+    let span = debug_span!("process", otel.name = "process cortex.file-progress.v1", otel.kind = "consumer");
+    trace::follow(&span, &batch.spans);
+    trace::set(&span, "messaging.system", "kafka");
+    trace::set(&span, "messaging.operation.type", "process");
+    trace::set(&span, "messaging.operation.name", "process");
+    trace::set(&span, "messaging.destination.name", FILE_PROGRESS);
+    trace::set(&span, "messaging.destination.partition.id", partition.to_string());
+    trace::set(
+        &span,
+        "messaging.batch.message_count",
+        i64::try_from(batch.messages.len()).unwrap_or(i64::MAX),
+    );
+    span
 }

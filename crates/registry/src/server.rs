@@ -1,5 +1,6 @@
 //! The role: listener, both APIs, health, reflection, the progress reader, and an orderly end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +9,18 @@ use api::registry::registry_service_server::RegistryServiceServer;
 use api::worker::worker_service_server::WorkerServiceServer;
 use jiff::Timestamp;
 use metrics::gauge;
-use queue::Queue;
+use queue::{Positions, Queue};
+use records::topic::{FILE_PROGRESS, OBJECTS, PARSERS};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 
 use crate::auth::Authenticator;
+use crate::calls::Observed;
 use crate::config::{Config, Migrations, ServerTls};
 use crate::credentials::Issuer;
 use crate::error::RegistryError;
@@ -107,6 +111,9 @@ impl Server {
         let watching = tokio::spawn(watch_store(self.service.store.clone(), reporter, shutdown.clone()));
         let stuck_after = self.service.config.stuck_after;
         let counting = tokio::spawn(count_files(self.service.store.clone(), stuck_after, shutdown.clone()));
+        // Dropped at the end, whatever it waits for.
+        let _behind =
+            AbortOnDropHandle::new(tokio::spawn(tell_lag(self.service.store.clone(), self.queue.clone())));
         let keeping = {
             let service = self.service.clone();
             let shutdown = shutdown.clone();
@@ -122,7 +129,7 @@ impl Server {
         let most = self.service.config.max_request_bytes;
         let control_plane = RegistryServiceServer::new(self.service.clone()).max_decoding_message_size(most);
         let workers = WorkerServiceServer::new(self.service.clone()).max_decoding_message_size(most);
-        let mut grpc = self.grpc;
+        let mut grpc = self.grpc.layer(Observed::new()?);
         let serving = grpc
             .add_service(health)
             .add_service(reflection().build_v1()?)
@@ -181,7 +188,8 @@ fn innermost(error: &dyn std::error::Error) -> String {
     error.to_string()
 }
 
-/// Tells how many files are still to be read, how many of them are stuck, and since when the longest has not moved.
+/// Tells how many files are still to be read, how many of them are stuck, since when the longest has not moved, and how the
+/// rest of the ledger is.
 async fn count_files(store: Store, stuck_after: Duration, shutdown: CancellationToken) {
     loop {
         match store.unfinished(stuck_since(stuck_after)).await {
@@ -189,8 +197,7 @@ async fn count_files(store: Store, stuck_after: Duration, shutdown: Cancellation
                 gauge!("cortex_files_unfinished", "state" => "published").set(files.published as f64);
                 gauge!("cortex_files_unfinished", "state" => "claimed").set(files.claimed as f64);
                 gauge!("cortex_files_stuck").set(files.stuck as f64);
-                let age = files.oldest.map_or(0.0, |at| Timestamp::now().duration_since(at).as_secs_f64());
-                gauge!("cortex_files_longest_unmoved_age").set(age.max(0.0));
+                gauge!("cortex_files_longest_unmoved_age").set(age(files.oldest));
             }
             Err(error) => tracing::debug!(%error, "the files that are to be read were not counted"),
         }
@@ -198,10 +205,55 @@ async fn count_files(store: Store, stuck_after: Duration, shutdown: Cancellation
             Ok(sources) => gauge!("cortex_sources_needing_attention").set(sources as f64),
             Err(error) => tracing::debug!(%error, "the sources that need attention were not counted"),
         }
+        match store.scanned_longest_ago().await {
+            Ok(since) => gauge!("cortex_scans_longest_age").set(age(since)),
+            Err(error) => tracing::debug!(%error, "how long ago sources were scanned was not seen"),
+        }
+        let (in_use, idle) = store.connections();
+        gauge!("cortex_ledger_connections", "state" => "in_use").set(in_use);
+        gauge!("cortex_ledger_connections", "state" => "idle").set(idle);
         tokio::select! {
             () = tokio::time::sleep(COUNT_EVERY) => {}
             () = shutdown.cancelled() => return,
         }
+    }
+}
+
+/// Seconds since then; 0 where there is none.
+fn age(since: Option<Timestamp>) -> f64 {
+    since.map_or(0.0, |at| Timestamp::now().duration_since(at).as_secs_f64()).max(0.0)
+}
+
+/// Tells how many messages parsers have not committed, and how many of progress are not in the ledger. The registry does, so
+/// that it is told also where no parser is up, and once rather than by each of them. Never ends.
+async fn tell_lag(store: Store, queue: Arc<dyn Queue>) {
+    loop {
+        match store.reader_positions(FILE_PROGRESS).await {
+            Ok(read) => {
+                let queue = queue.clone();
+                let look = move || {
+                    show_lag(OBJECTS, queue.lag(OBJECTS, Positions::Group(PARSERS)));
+                    show_lag(FILE_PROGRESS, queue.lag(FILE_PROGRESS, Positions::Offsets(&read)));
+                };
+                if let Err(error) = tokio::task::spawn_blocking(look).await {
+                    tracing::error!(%error, "the look at the queue died");
+                }
+            }
+            Err(error) => tracing::debug!(%error, "how far progress is read was not seen"),
+        }
+        tokio::time::sleep(COUNT_EVERY).await;
+    }
+}
+
+fn show_lag(topic: &'static str, lag: queue::Result<BTreeMap<i32, u64>>) {
+    match lag {
+        Ok(lag) => {
+            for (partition, messages) in lag {
+                gauge!("cortex_queue_lag", "topic" => topic, "partition" => partition.to_string())
+                    .set(messages as f64);
+            }
+        }
+        Err(error) => tracing::debug!(%error, topic, "the lag was not seen"),
     }
 }
 

@@ -34,8 +34,6 @@ pub struct Config {
     /// How long scans in hand may take to come to an end at shutdown; what is not done by then is dropped, and its
     /// lease runs out.
     pub drain_timeout: Duration,
-    /// Gives the W3C `traceparent` of the current span, to go with each message; the binary sets that of its telemetry.
-    pub traceparent: fn() -> Option<String>,
 }
 
 impl Config {
@@ -51,7 +49,6 @@ impl Config {
             publish_batch: 500,
             event_queues: 100,
             drain_timeout: Duration::from_secs(10),
-            traceparent: || None,
         }
     }
 

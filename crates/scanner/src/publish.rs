@@ -12,6 +12,7 @@ use queue::{Outgoing, Publisher, Queue, QueueError};
 use records::queue::ObjectFound;
 use records::topic;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug_span};
 
 use crate::lease::Lease;
 use crate::retry::Backoff;
@@ -19,6 +20,9 @@ use crate::{Config, ScannerError};
 
 /// Tries of one batch before the scan leaves it to the next one.
 const ATTEMPTS: u32 = 3;
+
+/// What the sending of a batch is called in traces.
+const SEND: &str = "send cortex.objects.v1";
 
 /// The way onto the queue, shared by all scans of the process.
 #[derive(Clone)]
@@ -40,8 +44,19 @@ impl Outbox {
         Self { queue, publisher: Arc::default() }
     }
 
-    /// Comes back once the queue has every message for good.
-    async fn send(&self, batch: Arc<[Found]>, traceparent: Option<String>) -> Result<(), QueueError> {
+    /// Comes back once the queue has every message for good. Each carries the trace context of the sending.
+    async fn send(&self, batch: Arc<[Found]>) -> Result<(), QueueError> {
+        let span = debug_span!("send", otel.name = SEND, otel.kind = "producer");
+        trace::set(&span, "messaging.system", "kafka");
+        trace::set(&span, "messaging.operation.type", "send");
+        trace::set(&span, "messaging.operation.name", "send");
+        trace::set(&span, "messaging.destination.name", topic::OBJECTS);
+        trace::set(&span, "messaging.batch.message_count", batch.len() as i64);
+        self.try_to_send(batch).instrument(span).await
+    }
+
+    async fn try_to_send(&self, batch: Arc<[Found]>) -> Result<(), QueueError> {
+        let traceparent = trace::Origin::current().map(|origin| origin.to_traceparent());
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
         let mut attempt = 1;
         loop {
@@ -109,7 +124,7 @@ pub(crate) async fn publish_due(
         }
         let batch = due.files.iter().map(|file| found(&lease.source, file)).collect();
         fail::fail_point!("scanner.before-publish", |_| std::process::abort());
-        outbox.send(batch, (config.traceparent)()).await?;
+        outbox.send(batch).await?;
         fail::fail_point!("scanner.before-mark", |_| std::process::abort());
         let count = due.files.len() as u64;
         lease.mark_published(due.files.into_iter().map(generation).collect()).await?;

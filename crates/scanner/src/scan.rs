@@ -1,7 +1,7 @@
 //! One scan, from lease to completion.
 
 use api::client::Worker;
-use api::worker::SourceWork;
+use api::worker::{ScanFindings, SourceWork};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bucket::{Bucket, IssuedCredentials, Location};
 use tokio::sync::Notify;
@@ -54,6 +54,7 @@ pub(crate) async fn scan(context: &Context, lease: Lease) {
         account_id = lease.source.account_id,
         source_id = lease.source.source_id,
         sweep = lease.scope.full_sweep,
+        outcome = tracing::field::Empty,
     );
     let begun = Instant::now();
     metrics::gauge!("cortex_scanner_scans_running").increment(1.0);
@@ -71,8 +72,9 @@ pub(crate) async fn scan(context: &Context, lease: Lease) {
             }
         }
     }
-    .instrument(span)
+    .instrument(span.clone())
     .await;
+    span.record("outcome", outcome);
     metrics::gauge!("cortex_scanner_scans_running").decrement(1.0);
     metrics::counter!("cortex_scanner_scans_total", "outcome" => outcome).increment(1);
     metrics::histogram!("cortex_scanner_scan_duration_seconds").record(begun.elapsed());
@@ -101,6 +103,7 @@ async fn steps(context: &Context, lease: &Lease) -> Result<Outcome, ScannerError
         () => Outcome::Completed,
     };
     let completion = discovery.into_completion();
+    tell(&completion.findings, published.files);
     tracing::info!(
         outcome = outcome.name(),
         folders = completion.findings.folders,
@@ -113,6 +116,19 @@ async fn steps(context: &Context, lease: &Lease) -> Result<Outcome, ScannerError
     match published.failed {
         Some(error) => Err(error),
         None => Ok(outcome),
+    }
+}
+
+/// What came of the scan, for who follows its trace.
+fn tell(findings: &ScanFindings, published: u64) {
+    let span = tracing::Span::current();
+    for (name, count) in [
+        ("cortex.scan.folders", findings.folders),
+        ("cortex.scan.objects", findings.objects),
+        ("cortex.scan.list_requests", findings.list_requests),
+        ("cortex.scan.published", published),
+    ] {
+        trace::set(&span, name, i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 

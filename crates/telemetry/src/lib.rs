@@ -2,21 +2,22 @@
 
 mod health;
 mod http;
+mod log;
 mod metric;
-mod trace;
+mod otlp;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 pub use health::{Check, Health};
 pub use http::{Served, serve_http};
-pub use trace::{continue_from, traceparent};
 
 /// How long the last spans may take to reach the collector when the process ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,7 +50,9 @@ impl std::str::FromStr for LogFormat {
 pub struct Config {
     /// Names the role in traces, such as `cortex-scanner`.
     pub service: String,
-    /// Which log lines and spans are kept, as `tracing-subscriber` writes it: `info`, `info,scanner=debug`.
+    /// Names this process among those of its role in traces.
+    pub instance: String,
+    /// Which log lines are kept, as `tracing-subscriber` writes it: `info`, `info,scanner=debug`.
     pub log_filter: String,
     /// How log lines look.
     pub log_format: LogFormat,
@@ -63,6 +66,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             service: "cortex".to_owned(),
+            instance: String::new(),
             log_filter: "info".to_owned(),
             log_format: LogFormat::Text,
             otlp_endpoint: None,
@@ -145,22 +149,18 @@ pub fn init(config: &Config) -> Result<Telemetry, TelemetryError> {
         reason: error.to_string(),
     })?;
     let recorder = metric::recorder()?;
-    let traces = config
-        .otlp_endpoint
-        .as_deref()
-        .map(|endpoint| trace::provider(&config.service, endpoint))
-        .transpose()?;
+    let traces =
+        config.otlp_endpoint.as_deref().map(|endpoint| otlp::provider(config, endpoint)).transpose()?;
 
     // Boxed, so that either format is a layer of one type.
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines.fmt_fields(JsonFields::new()).event_format(log::JsonLines::new()).boxed(),
     };
     tracing_subscriber::registry()
-        .with(lines)
-        .with(traces.as_ref().map(trace::layer))
-        .with(filter)
+        .with(traces.as_ref().map(otlp::layer))
+        .with(lines.with_filter(filter))
         .try_init()
         .map_err(|_| TelemetryError::AlreadyInstalled)?;
     let metrics = metric::install(recorder)?;

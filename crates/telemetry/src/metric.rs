@@ -39,6 +39,7 @@ pub(crate) fn install(recorder: PrometheusRecorder) -> Result<Metrics, Telemetry
     let handle = recorder.handle();
     let drained = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::AlreadyInstalled)?;
+    metrics::gauge!("cortex_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let (running, ended) = channel::<()>();
     std::thread::Builder::new()
         .name("metrics-upkeep".to_owned())

@@ -40,20 +40,26 @@ async fn spans_that_ended_before_shutdown_reach_the_collector() {
 
     let config = Config {
         service: "cortex-test".into(),
+        instance: "test-1".into(),
+        // Traces do not follow it.
+        log_filter: "warn".into(),
         otlp_endpoint: Some(format!("http://{address}")),
         ..Config::default()
     };
     let installed = telemetry::init(&config).unwrap();
     let handed_on =
-        tracing::info_span!("scan", source = "s-1").in_scope(|| telemetry::traceparent().unwrap());
+        tracing::info_span!("scan", source = "s-1").in_scope(|| trace::Origin::current().unwrap());
     tokio::task::spawn_blocking(move || installed.shutdown()).await.unwrap();
 
     let request = received.recv().await.unwrap();
     let spans = &request.resource_spans[0];
-    let service = &spans.resource.as_ref().unwrap().attributes;
-    assert!(format!("{service:?}").contains("cortex-test"), "{service:?}");
+    let resource = format!("{:?}", spans.resource);
+    for told in ["cortex-test", "test-1", env!("CARGO_PKG_VERSION")] {
+        assert!(resource.contains(told), "{resource}");
+    }
     let span = &spans.scope_spans[0].spans[0];
     assert_eq!(span.name, "scan");
-    let trace: String = span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert!(handed_on.contains(&trace), "{handed_on} is of trace {trace}");
+    let ids = [&span.trace_id, &span.span_id].map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
+    let [trace, id]: [String; 2] = ids;
+    assert_eq!(handed_on.ids(), (trace, id));
 }

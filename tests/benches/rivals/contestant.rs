@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use end_to_end::bench::{PARTITIONS, PATIENCE, Stage, Usage, csv, folder};
 use end_to_end::process::Process;
-use queue::{Queue, TopicSpec};
+use queue::{Positions, Queue, TopicSpec};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -74,6 +74,11 @@ impl Arena {
         Ok(self.stage.queue.ensure_topics(&[topic])?)
     }
 
+    /// Messages on the topic.
+    fn there(&self, topic: &str) -> Result<u64> {
+        Ok(self.stage.queue.lag(topic, Positions::Group(NOBODY))?.values().sum())
+    }
+
     /// Watches a process until so many messages are on the topic. None of its producers uses transactions, so what is there is
     /// committed. The clock starts with the first look that sees a message, which is in its favour.
     pub(super) fn watch(&self, process: &mut Process, topic: &str, messages: u64) -> Result<Figures> {
@@ -83,7 +88,7 @@ impl Arena {
             if let Ok(now) = Usage::of(process) {
                 used = Some(now);
             }
-            let there = self.stage.queue.lag(NOBODY, topic)?;
+            let there = self.there(topic)?;
             if there > 0 {
                 let begun = *first.get_or_insert_with(Instant::now);
                 if there >= messages {
@@ -92,7 +97,7 @@ impl Arena {
                 }
             }
             let ended = !process.is_running()?;
-            if started.elapsed() > PATIENCE || (ended && self.stage.queue.lag(NOBODY, topic)? < messages) {
+            if started.elapsed() > PATIENCE || (ended && self.there(topic)? < messages) {
                 bail!("{there} of {messages} messages are on {topic}: {}", process.tail(40));
             }
             std::thread::sleep(Duration::from_millis(50));

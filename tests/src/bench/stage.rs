@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, ensure};
 use prost::Message as _;
 use queue::kafka::{KafkaConfig, KafkaQueue};
-use queue::{Incoming, Queue, Reader, Start};
+use queue::{Incoming, Positions, Queue, Reader, Start};
 use records::queue::{FileProgress, Outcome};
 use records::topic::{EVENTS, FILE_PROGRESS, OBJECTS};
 use records::v1::Event;
@@ -85,7 +85,9 @@ impl Stage {
             ..KafkaConfig::new(kafka.bootstrap())
         })?;
         let mut scanner = system.scanner()?;
-        until("the topics to be there", PATIENCE, || Ok(queue.lag("nobody", EVENTS).is_ok()))?;
+        until("the topics to be there", PATIENCE, || {
+            Ok(queue.lag(EVENTS, Positions::Group("nobody")).is_ok())
+        })?;
         scanner.terminate(PATIENCE)?;
         let events = queue.reader(EVENTS, Start::Beginning)?;
         let progress = queue.reader(FILE_PROGRESS, Start::Beginning)?;

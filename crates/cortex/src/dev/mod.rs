@@ -110,15 +110,11 @@ pub(crate) async fn run(args: DevArgs, shutdown: CancellationToken) -> Result<()
     let worker = Worker::new(connect(&registry_url, &worker_token)?);
     let (scanner_queue, scanner_worker) = (queue.clone(), worker.clone());
     let scanner_part = Part::start("scanner", |stop| async move {
-        let mut config = scanner::Config::new("dev-scanner");
-        config.traceparent = telemetry::traceparent;
-        Ok(scanner::run(config, scanner_worker, scanner_queue, stop).await?)
+        Ok(scanner::run(scanner::Config::new("dev-scanner"), scanner_worker, scanner_queue, stop).await?)
     });
     let parser_queue = queue.clone();
     let parser_part = Part::start("parser", |stop| async move {
-        let mut config = parser::Config::new("dev-parser");
-        config.continue_trace = telemetry::continue_from;
-        Ok(parser::run(config, worker, parser_queue, stop).await?)
+        Ok(parser::run(parser::Config::new("dev-parser"), worker, parser_queue, stop).await?)
     });
     let console_part = Part::start("console", |stop| async move { Ok(console.run(stop).await?) });
     endpoints.write(dir.root())?;

@@ -1,11 +1,11 @@
 //! What each role must be allowed on a cluster with ACLs, and nothing beyond: the end-to-end tests run with exactly these.
 
-use records::topic::{ATTRIBUTES, EVENTS, FILE_PROGRESS, ID_MAPPINGS, ITEMS, OBJECTS, REJECTED_ROWS};
+use records::topic::{
+    ATTRIBUTES, EVENTS, FILE_PROGRESS, ID_MAPPINGS, ITEMS, OBJECTS, PARSERS, REJECTED_ROWS,
+};
 
 use crate::args::{AclRole, AclsArgs};
 
-/// The parsers' group, which also begins their transactional ids.
-const PARSERS: &str = "cortex-parsers";
 /// The group that is named by who only looks at the cluster, and never joined.
 const LOOK: &str = "cortex-look";
 
@@ -20,7 +20,7 @@ enum On<'a> {
     /// All topics of Cortex's, also those that are not there yet.
     AllTopics,
     Group(&'a str),
-    /// The parsers' transactional ids.
+    /// The parsers' transactional ids, which begin as their group is called.
     Transactions,
 }
 
@@ -31,7 +31,12 @@ struct Grant<'a>(&'static [&'static str], On<'a>);
 fn grants(role: AclRole, group: &str) -> Vec<Grant<'_>> {
     let mut grants = match role {
         // DescribeConfigs is for the check at start that topics take the largest message; without it none is made.
-        AclRole::Registry => vec![Grant(&["Read", "DescribeConfigs"], On::Topics(&[FILE_PROGRESS]))],
+        AclRole::Registry => vec![
+            Grant(&["Read", "DescribeConfigs"], On::Topics(&[FILE_PROGRESS])),
+            // It tells how far parsers are behind.
+            Grant(&["Describe"], On::Topics(&[OBJECTS])),
+            Grant(&["Describe"], On::Group(PARSERS)),
+        ],
         AclRole::Scanner => vec![Grant(&["Write", "DescribeConfigs"], On::Topics(&[OBJECTS]))],
         AclRole::Parser => vec![
             // Written to, too: whoever claims a large object publishes its ranges.

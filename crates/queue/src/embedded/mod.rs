@@ -8,10 +8,13 @@ mod group;
 mod lane;
 mod reader;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Membership, Outgoing, Publisher, Queue, Reader, Result, Start, Stop, TopicSpec, Work};
+use crate::{
+    Membership, Outgoing, Positions, Publisher, Queue, Reader, Result, Start, Stop, TopicSpec, Work,
+};
 use database::{Database, Message};
 
 /// A queue in a SQLite file; several processes may open the same one.
@@ -48,13 +51,15 @@ impl Queue for EmbeddedQueue {
         Ok(self.database.ends(topic)?.values().map(|end| u64::try_from(*end).unwrap_or(0)).sum())
     }
 
-    fn lag(&self, group: &str, topic: &str) -> Result<u64> {
-        let mut lag = 0;
-        for (partition, end) in self.database.ends(topic)? {
-            let committed = self.database.committed(group, topic, partition)?.next_offset;
-            lag += u64::try_from(end - committed).unwrap_or(0);
-        }
-        Ok(lag)
+    fn lag(&self, topic: &str, positions: Positions<'_>) -> Result<BTreeMap<i32, u64>> {
+        let behind = |(partition, end): (i32, i64)| {
+            let at = match positions {
+                Positions::Group(group) => self.database.committed(group, topic, partition)?.next_offset,
+                Positions::Offsets(offsets) => offsets.get(&partition).copied().unwrap_or(0),
+            };
+            Ok((partition, u64::try_from(end - at).unwrap_or(0)))
+        };
+        self.database.ends(topic)?.into_iter().map(behind).collect()
     }
 
     fn ready(&self) -> bool {

@@ -16,8 +16,9 @@ mod security;
 mod token;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::admin::AdminClient;
@@ -29,8 +30,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use crate::{
-    Incoming, Membership, Outgoing, Publisher, Queue, QueueError, Reader, Result, Start, Stop, TopicSpec,
-    Work,
+    Incoming, Membership, Outgoing, Positions, Publisher, Queue, QueueError, Reader, Result, Start, Stop,
+    TopicSpec, Work,
 };
 pub use config::{KafkaConfig, largest_batch};
 use connection::{Connected, Connection};
@@ -50,11 +51,13 @@ const LOOK: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct KafkaQueue {
     config: Arc<KafkaConfig>,
-    /// Asks whether the broker answers; kept, so that asking costs no connection.
-    asking: OnceLock<Asking>,
+    asking: Asking,
 }
 
-struct Asking(BaseConsumer<Connection>);
+/// Consumers that ask of the cluster and its groups what is to be known, and read nothing: one for each group that they name.
+/// They are kept, so that asking costs no connection.
+#[derive(Default)]
+struct Asking(Mutex<BTreeMap<String, Arc<BaseConsumer<Connection>>>>);
 
 impl std::fmt::Debug for Asking {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -68,7 +71,7 @@ impl KafkaQueue {
         // Creating a client checks every setting, and connects in the background only.
         let _checked: AdminClient<DefaultClientContext> =
             config.client().create().map_err(|error| QueueError::Permanent(settings_error(&error)))?;
-        Ok(Self { config: Arc::new(config), asking: OnceLock::new() })
+        Ok(Self { config: Arc::new(config), asking: Asking::default() })
     }
 }
 
@@ -77,6 +80,28 @@ impl KafkaQueue {
     fn reached(&self) -> Result<BaseConsumer<Connection>> {
         let consumer = connection::consumer(&self.config.consumer(LOOK_GROUP), self.config.connection())?;
         connection::reach(&consumer, CALL)?;
+        Ok(consumer)
+    }
+}
+
+impl KafkaQueue {
+    /// The consumer that asks in this group's name.
+    fn asking(&self, group: &str) -> Result<Arc<BaseConsumer<Connection>>> {
+        let known = {
+            let kept = self.asking.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.get(group).cloned()
+        };
+        let consumer = match known {
+            Some(consumer) => consumer,
+            None => {
+                // Not under the lock, as it may wait for a token. Of two that are made at once one is dropped.
+                let made = connection::consumer(&self.config.consumer(group), self.config.connection())?;
+                let mut kept = self.asking.0.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.entry(group.to_owned()).or_insert_with(|| Arc::new(made)).clone()
+            }
+        };
+        // Errors and the need of a new token are heard where a client is polled.
+        while consumer.poll(Duration::ZERO).is_some() {}
         Ok(consumer)
     }
 }
@@ -114,39 +139,46 @@ impl Queue for KafkaQueue {
         }
     }
 
-    fn lag(&self, group: &str, topic: &str) -> Result<u64> {
-        let consumer = connection::consumer(&self.config.consumer(group), self.config.connection())?;
+    fn lag(&self, topic: &str, positions: Positions<'_>) -> Result<BTreeMap<i32, u64>> {
+        let group = match positions {
+            Positions::Group(group) => group,
+            Positions::Offsets(_) => LOOK_GROUP,
+        };
+        let consumer = self.asking(group)?;
         let partitions = reader::partitions(&consumer, topic)?;
-        let mut list = TopicPartitionList::new();
-        for partition in &partitions {
-            list.add_partition(topic, *partition);
-        }
-        let committed = consumer.committed_offsets(list, CALL).map_err(failed)?;
-        let mut lag = 0;
-        for partition in partitions {
+        let read = match positions {
+            Positions::Group(_) => committed(&consumer, topic, &partitions)?,
+            Positions::Offsets(offsets) => offsets.clone(),
+        };
+        let behind = |partition: i32| {
             let (low, high) = consumer.fetch_watermarks(topic, partition, CALL).map_err(failed)?;
-            let at = match committed.find_partition(topic, partition).map(|found| found.offset()) {
-                Some(Offset::Offset(offset)) => offset.max(low),
-                _ => low,
-            };
-            lag += u64::try_from(high - at).unwrap_or(0);
-        }
-        Ok(lag)
+            let at = read.get(&partition).map_or(low, |at| low.max(*at));
+            Ok((partition, u64::try_from(high - at).unwrap_or(0)))
+        };
+        partitions.into_iter().map(behind).collect()
     }
 
     fn ready(&self) -> bool {
-        if self.asking.get().is_none() {
-            let config = self.config.consumer(LOOK_GROUP);
-            let Ok(consumer) = connection::consumer(&config, self.config.connection()) else { return false };
-            // Of two that were made at once one is dropped.
-            let _ = self.asking.set(Asking(consumer));
-        }
-        self.asking.get().is_some_and(|Asking(consumer)| {
-            // Errors and the need of a new token are heard where a client is polled.
-            while consumer.poll(Duration::ZERO).is_some() {}
-            consumer.fetch_metadata(None, LOOK).is_ok()
-        })
+        self.asking(LOOK_GROUP).is_ok_and(|consumer| consumer.fetch_metadata(None, LOOK).is_ok())
     }
+}
+
+/// Where the group has committed, by partition; none where it has not.
+fn committed(
+    consumer: &BaseConsumer<Connection>,
+    topic: &str,
+    partitions: &[i32],
+) -> Result<BTreeMap<i32, i64>> {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(topic, *partition);
+    }
+    let committed = consumer.committed_offsets(list, CALL).map_err(failed)?;
+    let at = |partition: &i32| match committed.find_partition(topic, *partition)?.offset() {
+        Offset::Offset(offset) => Some((*partition, offset)),
+        _ => None,
+    };
+    Ok(partitions.iter().filter_map(at).collect())
 }
 
 /// Keeps the first delivery that failed.

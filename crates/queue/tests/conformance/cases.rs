@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use queue::{Commit, Incoming, Lane, Membership, Outgoing, QueueError, Result, Start};
+use queue::{Commit, Incoming, Lane, Membership, Outgoing, Positions, QueueError, Result, Start};
 
 use crate::bench::{Bench, Names, drain, message, next, text, until};
 
@@ -221,9 +221,12 @@ pub(crate) fn a_reader_begins_where_it_is_told_and_seeks(bench: &Bench) {
 pub(crate) fn lag_is_what_the_group_has_not_committed(bench: &Bench) {
     let names = bench.topics(1);
     bench.publish(&names.input, &[("k", "0"), ("k", "1"), ("k", "2")]);
-    assert_eq!(bench.queue.lag(&names.group, &names.input).unwrap(), 3);
+    let lag = |positions: Positions<'_>| bench.queue.lag(&names.input, positions).unwrap();
+    assert_eq!(lag(Positions::Group(&names.group)), BTreeMap::from([(0, 3)]));
     bench.work(&names, |lane| lane.commit(done(2)));
-    assert_eq!(bench.queue.lag(&names.group, &names.input).unwrap(), 1);
+    assert_eq!(lag(Positions::Group(&names.group)), BTreeMap::from([(0, 1)]));
+    assert_eq!(lag(Positions::Offsets(&BTreeMap::from([(0, 1)]))), BTreeMap::from([(0, 2)]));
+    assert_eq!(lag(Positions::Offsets(&BTreeMap::new())), BTreeMap::from([(0, 3)]));
 }
 
 pub(crate) fn a_missing_topic_is_named(bench: &Bench) {

@@ -7,6 +7,7 @@ mod sts;
 
 use aws_credential_types::Credentials;
 use jiff::Timestamp;
+use metrics::counter;
 use uuid::Uuid;
 
 use crate::config::{Config, PlatformIdentity};
@@ -143,7 +144,12 @@ impl Issuer {
         }
         // A changed role, bucket or path must not be served from a session for the old ones.
         let scope = format!("{}/{}", source.id, source.revision);
-        let assume = || async { Ok(self.assume(source).await?.0) };
+        let assume = || async {
+            let assumed = self.assume(source).await;
+            let outcome = assumed.as_ref().map_or_else(CredentialsError::code, |_| "issued");
+            counter!("cortex_credential_refreshes_total", "outcome" => outcome).increment(1);
+            Ok(assumed?.0)
+        };
         self.cache.get(&scope, refused_access_key_id, assume).await
     }
 

@@ -14,8 +14,10 @@
 //! (by file id), its days, its samples. Should PostgreSQL find a deadlock all the same, the call ends as
 //! [`StoreError::Unavailable`], with nothing done.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use metrics::histogram;
 use sqlx::{
     Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _, Transaction,
     any::AnyPoolOptions,
@@ -27,6 +29,7 @@ mod audit;
 mod backlog;
 mod claims;
 mod columns;
+mod counted;
 mod days;
 mod deletions;
 mod dialect;
@@ -79,6 +82,7 @@ pub use sources::{
 
 pub use tokens::{AccountToken, Principal, Scope, TokenHash};
 
+use counted::Named;
 use dialect::Dialect;
 
 /// Connections of one process to PostgreSQL, whose default is to serve 100 in all.
@@ -94,6 +98,7 @@ const SQLITE_WAIT: Duration = Duration::from_secs(30);
 pub struct Store {
     pool: AnyPool,
     dialect: Dialect,
+    named: Arc<Named>,
 }
 
 type Tx = Transaction<'static, Any>;
@@ -112,7 +117,7 @@ impl Store {
                 ));
             }
         };
-        Ok(Self { pool: pool_options(dialect).connect(url).await?, dialect })
+        Ok(Self { pool: pool_options(dialect).connect(url).await?, dialect, named: Arc::default() })
     }
 
     /// Opens the database and brings its tables up to this version. Several processes may do so at once on PostgreSQL.
@@ -133,9 +138,18 @@ impl Store {
         Ok(store)
     }
 
-    /// True where the database answers.
+    /// True where the database answers. How long it waits for a connection is a sample of what calls wait.
     pub async fn ready(&self) -> bool {
-        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
+        let begun = Instant::now();
+        let Ok(mut connection) = self.pool.acquire().await else { return false };
+        histogram!("cortex_ledger_acquire_duration_seconds").record(begun.elapsed());
+        sqlx::query("SELECT 1").execute(&mut *connection).await.is_ok()
+    }
+
+    /// Connections that are in use, and that are open and idle.
+    pub fn connections(&self) -> (u32, u32) {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        (self.pool.size().saturating_sub(idle), idle)
     }
 
     /// Closes all connections, after the calls that are under way.

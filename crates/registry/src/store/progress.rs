@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{
     FileGeneration, FileState, Problem, Result, Sample, SourceId, Store, StoreError, Tx, Warning,
+    counted::Counted,
     dialect::{Kind, int},
     files::RowErrorDetail,
     generations::Generation,
@@ -89,6 +90,7 @@ impl Store {
             open_next(&mut tx, source, *name, MOST_BY_ITSELF, *at).await?;
         }
         tx.commit().await?;
+        self.named.count(change.by_source);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(Applied::Applied { chunks: count(change.chunks), ignored: count(ignored) })
     }
@@ -297,6 +299,7 @@ struct Change {
     days: BTreeMap<(SourceId, Date), Sum>,
     columns: BTreeMap<SourceId, Vec<String>>,
     samples: BTreeMap<SourceId, Vec<Sample>>,
+    by_source: BTreeMap<SourceId, Counted>,
     row_errors: Vec<serde_json::Value>,
     /// Files that came to rest, by source, format and compression.
     formats: BTreeMap<(SourceId, String, String), u64>,
@@ -359,11 +362,19 @@ impl Change {
     fn count(&mut self, message: &FileProgress, generation: &Generation) {
         let totals = message.totals.clone().unwrap_or_default();
         let comes_to_rest = message.outcome() != Outcome::Unspecified;
+        let accepted = totals.accepted.saturating_sub(generation.accepted);
+        let rejected = totals.rejected.saturating_sub(generation.rejected);
         let day = self.days.entry((generation.source.clone(), generation.date)).or_default();
         day.files += u64::from(comes_to_rest);
         day.rows += totals.rows.saturating_sub(generation.rows);
-        day.accepted += totals.accepted.saturating_sub(generation.accepted);
-        day.rejected += totals.rejected.saturating_sub(generation.rejected);
+        day.accepted += accepted;
+        day.rejected += rejected;
+        let counted = self.by_source.entry(generation.source.clone()).or_default();
+        counted.accepted += accepted;
+        counted.rejected += rejected;
+        if comes_to_rest {
+            *counted.files.entry(message.outcome()).or_default() += 1;
+        }
     }
 
     /// Columns of a file of which nothing was accepted say nothing of what is usual.

@@ -130,6 +130,17 @@ impl Store {
         Columns(&row).time_or_none("due_at")
     }
 
+    /// Since when the active source that was scanned longest ago has not been; one that never was counts from when it was due.
+    /// `None` where no source is active.
+    pub async fn scanned_longest_ago(&self) -> Result<Option<Timestamp>> {
+        let row = sqlx::query(
+            "SELECT MIN(COALESCE(last_scan_at, next_scan_at)) AS scanned_at FROM scans WHERE next_scan_at IS NOT NULL",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Columns(&row).time_or_none("scanned_at")
+    }
+
     /// Prolongs a lease to `now + ttl` and gives that instant; [`StoreError::FenceLost`] where it is lost. A lease that
     /// expired but was not taken over is still its holder's. Keeps how far the sweep is; an empty cursor leaves it.
     pub async fn renew_lease(

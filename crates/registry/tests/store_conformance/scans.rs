@@ -42,20 +42,21 @@ pub(crate) async fn only_active_sources_are_leased_the_longest_due_first(store: 
     assert_eq!(store.next_due().await?, None);
     store.create_source(&draft(&acme, None), at(0)).await?;
     assert!(store.lease_due_scan("scanner", TTL, at(1000)).await?.is_none(), "a draft is never due");
-    assert_eq!(store.next_due().await?, None);
+    assert_eq!((store.next_due().await?, store.scanned_longest_ago().await?), (None, None));
 
     let (first, second) = (active(store, &acme).await?, active(store, &acme).await?);
-    for (source, due) in [(&first, 200), (&second, 100)] {
+    for (source, due, ended) in [(&first, 200, 1), (&second, 100, 2)] {
         let token = lease(store, "scanner", at(0)).await?;
         store
             .complete_scan(
                 &token,
                 &completion(if token.source == source.id { due } else { 300 - due }),
-                at(1),
+                at(ended),
             )
             .await?;
     }
     assert_eq!(store.next_due().await?, Some(at(100)));
+    assert_eq!(store.scanned_longest_ago().await?, Some(at(1)));
     assert!(store.lease_due_scan("scanner", TTL, at(99)).await?.is_none());
     assert_eq!(lease(store, "scanner", at(250)).await?.source, second.id);
     assert_eq!(lease(store, "scanner", at(250)).await?.source, first.id);

@@ -86,7 +86,12 @@ impl Poller {
         loop {
             let Some(received) = stop.run_until_cancelled(events.receive(MESSAGES)).await else { return };
             let ended = match received {
-                Ok(received) => self.round(&events, &bucket, &received).await,
+                Ok(received) => {
+                    // The span of all rounds lasts as long as the process, which no one could follow as one trace.
+                    let span = tracing::debug_span!("events received", messages = received.messages);
+                    trace::begin_trace(&span);
+                    self.round(&events, &bucket, &received).instrument(span).await
+                }
                 Err(error) => Err(error.into()),
             };
             match ended {

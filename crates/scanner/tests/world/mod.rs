@@ -31,7 +31,6 @@ use tokio_util::sync::CancellationToken;
 
 pub const BUCKET: &str = "customer-bucket";
 pub const PATH: &str = "events";
-pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const ROLE: &str = "arn:aws:iam::111122223333:role/cortex-events";
 /// So long a test waits for a state that must come.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -259,7 +258,6 @@ pub fn config() -> scanner::Config {
     let mut config = scanner::Config::new("scanner-1");
     config.idle_poll_min = Duration::from_millis(10);
     config.idle_poll_max = Duration::from_millis(50);
-    config.traceparent = || Some(TRACEPARENT.to_owned());
     config
 }
 

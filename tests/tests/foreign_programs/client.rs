@@ -1,8 +1,5 @@
 //! The five steps of connecting a bucket, walked by a gRPC client that is not ours and knows the API by reflection alone.
 
-// Functions beside the tests are part of them.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -47,6 +44,7 @@ impl Client {
 
 #[test]
 fn a_client_that_knows_the_api_by_reflection_alone_connects_a_bucket() -> Result<()> {
+    let _alone = super::one_at_a_time();
     let kafka = services::shared::kafka()?;
     let postgres = services::shared::postgres()?;
     let account = format!("foreign{}", std::process::id());
