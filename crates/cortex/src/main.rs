@@ -15,6 +15,7 @@ mod tail;
 mod tls;
 mod topics;
 mod validate;
+mod values;
 mod web;
 
 use std::process::ExitCode;
@@ -25,12 +26,13 @@ use tokio_util::sync::CancellationToken;
 use args::{Cli, Command, RoleArgs};
 use client::ClientError;
 use queue::QueueError;
+use schema_registry::SchemaRegistryError;
 use settings::{Settings, SettingsError};
 
 /// Wrong usage or settings (sysexits' EX_USAGE).
 const WRONG_USAGE: u8 = 64;
 
-/// The queue does not accept who this is, or what it asks for.
+/// The queue or the schema registry does not accept who this is, or what it asks for.
 const NOT_PERMITTED: u8 = 4;
 /// The queue does not answer.
 const UNREACHABLE: u8 = 6;
@@ -95,6 +97,11 @@ fn exit_status(error: &anyhow::Error) -> ExitCode {
     match error.chain().find_map(|cause| cause.downcast_ref::<QueueError>()) {
         Some(QueueError::Denied(_) | QueueError::Unauthenticated(_)) => return ExitCode::from(NOT_PERMITTED),
         Some(QueueError::Unavailable(_)) => return ExitCode::from(UNREACHABLE),
+        _ => {}
+    }
+    match error.downcast_ref::<SchemaRegistryError>() {
+        Some(SchemaRegistryError::Setting { .. }) => return ExitCode::from(WRONG_USAGE),
+        Some(SchemaRegistryError::Denied(_)) => return ExitCode::from(NOT_PERMITTED),
         _ => {}
     }
     error.downcast_ref::<ClientError>().map_or(ExitCode::FAILURE, |error| ExitCode::from(error.exit_status()))

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::form::Values;
+
 /// When a chunk (one transaction) ends, whichever comes first.
 #[derive(Debug, Clone)]
 pub struct ChunkLimits {
@@ -53,6 +55,8 @@ pub struct Config {
     pub chunk: ChunkLimits,
     /// Which objects are read in ranges.
     pub split: Split,
+    /// In which form records and rejected rows are published.
+    pub values: Values,
     /// Limits on what a file may hold.
     pub limits: format::Limits,
     /// Makes a file's span part of the trace that its message names (W3C trace context).
@@ -73,6 +77,7 @@ impl Config {
             group: "cortex-parsers".into(),
             chunk: ChunkLimits::default(),
             split: Split::default(),
+            values: Values::default(),
             limits: format::Limits::default(),
             continue_trace: |_, _| {},
             attempts: 10,

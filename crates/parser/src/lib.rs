@@ -7,6 +7,7 @@ mod config;
 mod deletions;
 mod fault;
 mod file;
+mod form;
 mod open;
 mod pipe;
 mod probation;
@@ -19,5 +20,6 @@ mod survey;
 mod validate;
 
 pub use config::{ChunkLimits, Config, Split, most_bytes};
+pub use form::Values;
 pub use run::{ParserError, run};
 pub use validate::{Candidate, Rejected, Report, Sink, validate};
