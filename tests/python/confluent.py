@@ -1,11 +1,13 @@
 """A consumer by Confluent's own client of schema registries, and its own deserializer.
 
-    confluent.py register REGISTRY TOPIC     registers the schema on standard input
+    confluent.py register REGISTRY           registers schemas: an object of JSON on standard input, by topic
     confluent.py read REGISTRY BOOTSTRAP     prints each event that is in Confluent's wire format as a line of JSON, read by what
                                              protoc makes of the schema that the registry has under the event's id
 """
 
 import importlib
+import importlib.resources
+import json
 import struct
 import sys
 import tempfile
@@ -20,8 +22,9 @@ from grpc_tools import protoc
 TOPIC = "cortex.events.v1"
 
 
-def register(registry, topic):
-    print(registry.register_schema(f"{topic}-value", Schema(sys.stdin.read(), "PROTOBUF")))
+def register(registry):
+    for topic, text in json.load(sys.stdin).items():
+        registry.register_schema(f"{topic}-value", Schema(text, "PROTOBUF"))
 
 
 def generated(text):
@@ -29,7 +32,8 @@ def generated(text):
     folder = tempfile.mkdtemp()
     with open(f"{folder}/schema.proto", "w") as file:
         file.write(text)
-    if protoc.main(["", f"-I{folder}", f"--python_out={folder}", "schema.proto"]) != 0:
+    known = importlib.resources.files("grpc_tools") / "_proto"
+    if protoc.main(["", f"-I{folder}", f"-I{known}", f"--python_out={folder}", "schema.proto"]) != 0:
         sys.exit("protoc does not take the registry's schema")
     sys.path.insert(0, folder)
     module = importlib.import_module("schema_pb2")
@@ -65,5 +69,5 @@ def read(registry, bootstrap):
 
 
 if __name__ == "__main__":
-    command, url, argument = sys.argv[1:]
-    {"register": register, "read": read}[command](SchemaRegistryClient({"url": url}), argument)
+    command, url, *arguments = sys.argv[1:]
+    {"register": register, "read": read}[command](SchemaRegistryClient({"url": url}), *arguments)

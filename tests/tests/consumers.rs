@@ -5,7 +5,7 @@
 // Functions beside the tests are part of them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -107,15 +107,16 @@ fn read_though_a_parser_died(
     Ok(upload.accepted)
 }
 
-fn confluent(command: &str, registry: &str, argument: &str, input: &str) -> Result<String> {
+/// Runs `python/confluent.py`.
+fn confluent(arguments: &[&str], input: &str) -> Result<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/confluent.py");
     let folder = tempfile::tempdir()?;
     let mut python = services::python("confluent", &CONFLUENT, folder.path())?;
-    python.arg(script).args([command, registry, argument]);
+    python.arg(script).args(arguments);
     let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     child.stdin.take().context("standard input")?.write_all(input.as_bytes())?;
     let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "confluent.py {command}: {}", output.status);
+    ensure!(output.status.success(), "confluent.py {arguments:?}: {}", output.status);
     Ok(String::from_utf8(output.stdout)?)
 }
 
@@ -152,10 +153,11 @@ fn registered_by_an_operator(
     ensure!(status == Some(1), "{status:?}");
     let log = world.system.log("parser");
     ensure!(log.contains("register what `cortex topics schema cortex.events.v1` prints"), "{log}");
+    let mut schemas = BTreeMap::new();
     for (topic, _) in records::topic::VALUES {
-        let schema = succeed(cortex()?.args(["topics", "schema", topic]))?;
-        confluent("register", &registry.url(), topic, &schema)?;
+        schemas.insert(topic, succeed(cortex()?.args(["topics", "schema", topic]))?);
     }
+    confluent(&["register", &registry.url()], &serde_json::to_string(&schemas)?)?;
     let settings = settings.iter().take(3).map(|(name, value)| (*name, (*value).to_owned()));
     let mut settings: Vec<_> = settings.collect();
     settings[1].1 = registry.url();
@@ -175,7 +177,7 @@ fn each_example_sees_each_accepted_row_once_in_each_form_though_parsers_died() -
     let looks_up: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     // One that registers gets what is there.
     let rows = read_though_a_parser_died(&mut world, "confluent", &looks_up, &looks_up[..2])?;
-    let printed = confluent("read", &registry.url(), &bootstrap, "")?;
+    let printed = confluent(&["read", &registry.url(), &bootstrap], "")?;
     sees_each_row_once("Confluent's deserializer", &printed, &rows)?;
     accepted.extend(rows);
 

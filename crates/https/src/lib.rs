@@ -98,16 +98,19 @@ fn roots(ca: Option<&[u8]>) -> Result<RootCertStore, CaError> {
 /// What lies at the bottom of an error: hyper's own words are "client error (Connect)".
 fn failed(error: &(dyn Error + 'static)) -> AskError {
     let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
+    // An error of `std::io` does not give what it wraps as its source, and it may wrap another of `std::io`.
+    while let Some(deeper) = wrapped(error).or_else(|| error.source()) {
+        error = deeper;
     }
-    // rustls' own error is wrapped in one of `std::io`, which names none as its source.
-    let tls = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let tls = tls.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
-    match tls {
+    match error.downcast_ref() {
         Some(rustls::Error::InvalidCertificate(fault)) => AskError::Untrusted(fault.to_string()),
         _ => AskError::Unreachable(error.to_string()),
     }
+}
+
+fn wrapped<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let inner = error.downcast_ref::<std::io::Error>()?.get_ref()?;
+    Some(inner)
 }
 
 #[cfg(test)]

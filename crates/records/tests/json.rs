@@ -85,7 +85,7 @@ fn rejected() -> impl Strategy<Value = RejectedRow> {
 }
 
 /// The JSON that is written says to Python what the bytes say, and what Python writes says it here.
-fn agrees<M: Message + Name + PartialEq + Default>(python: &mut Python, message: &M) {
+fn agrees<M: Message + Name + PartialEq + Default + std::fmt::Debug>(python: &mut Python, message: &M) {
     let name = M::full_name();
     let bytes = message.encode_to_vec();
     let mut json = Vec::new();

@@ -2,6 +2,7 @@
 the JSON that this makes of the bytes, or what is wrong."""
 
 import base64
+import importlib.resources
 import pathlib
 import sys
 import tempfile
@@ -14,7 +15,8 @@ PROTO = pathlib.Path(__file__).parents[4] / "proto"
 
 def main():
     with tempfile.TemporaryDirectory() as out:
-        protoc.main(["", f"-I{PROTO}", f"--python_out={out}", "cortex/records/v1/records.proto"])
+        known = importlib.resources.files("grpc_tools") / "_proto"
+        protoc.main(["", f"-I{PROTO}", f"-I{known}", f"--python_out={out}", "cortex/records/v1/records.proto"])
         sys.path.insert(0, out)
         from cortex.records.v1 import records_pb2
 
