@@ -216,10 +216,11 @@ const LARGE: usize = 900_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_have_the_form_that_is_set_and_must_not_be_too_large_in_it() {
-    let ids = (7..).zip(topic::VALUES).map(|(id, (topic, _))| (topic.to_owned(), id)).collect();
+    let ids: BTreeMap<String, u32> =
+        (7..).zip(topic::VALUES).map(|(id, (topic, _))| (topic.to_owned(), id)).collect();
     let forms = [
         (Values::Protobuf, "application/x-protobuf", 0),
-        (Values::Confluent(ids), "application/x-confluent-protobuf", 0),
+        (Values::Confluent(ids.clone()), "application/x-confluent-protobuf", 0),
         (Values::Json, "application/json", 1),
     ];
     for (values, content_type, too_large) in forms {
@@ -242,6 +243,16 @@ async fn values_have_the_form_that_is_set_and_must_not_be_too_large_in_it() {
         assert_eq!(codes, ["invalid_type", "row_too_large"][..codes.len()], "{content_type}");
         for topic in [EVENTS, REJECTED_ROWS] {
             assert_eq!(world.content_types(topic).await, [content_type.to_owned()].into(), "{topic}");
+            for value in world.values(topic).await {
+                match content_type {
+                    "application/json" => assert_eq!(value[0], b'{'),
+                    // The id of the topic's own schema.
+                    "application/x-confluent-protobuf" => {
+                        assert_eq!(value[..6], [0, 0, 0, 0, ids[topic] as u8, 0], "{topic}");
+                    }
+                    _ => assert_eq!(value[0], 10, "the envelope is field 1"),
+                }
+            }
         }
         // What is between the roles, and what the ledger keeps, is protobuf.
         let internal = world.content_types(FILE_PROGRESS).await;

@@ -225,6 +225,11 @@ impl World {
         headers.map(|(_, value)| String::from_utf8(value).unwrap()).collect()
     }
 
+    /// The values of a topic as they stand there.
+    pub async fn values(&self, topic: &'static str) -> Vec<Vec<u8>> {
+        self.incoming(topic).await.into_iter().map(|message| message.value).collect()
+    }
+
     /// All messages of a topic, in whichever form.
     pub async fn messages<M: Message + Default>(&self, topic: &'static str) -> Vec<M> {
         let plain = |message: Incoming| {
