@@ -12,7 +12,7 @@ import argparse
 import sys
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToJson, Parse
 
 from cortex.records.v1.records_pb2 import Event
 
@@ -52,7 +52,7 @@ def consume(consumer, until_end):
         for message in consumer.consume(num_messages=500, timeout=0.5):
             if message.error() is None:
                 ended.discard(message.partition())
-                handle(Event.FromString(message.value()))
+                handle(event_of(message))
                 positions[message.partition()] = message.offset() + 1
             elif message.error().code() == KafkaError._PARTITION_EOF:
                 ended.add(message.partition())
@@ -66,6 +66,20 @@ def consume(consumer, until_end):
         assigned = len(consumer.assignment())
         if until_end and assigned and len(ended) == assigned:
             return
+
+
+def event_of(message):
+    """In whichever form the operator has values published; the header tells."""
+    content_type, value = dict(message.headers())["content-type"].decode(), message.value()
+    if content_type == "application/x-protobuf":
+        return Event.FromString(value)
+    if content_type == "application/x-confluent-protobuf":
+        # A zero, four bytes of the schema's id, and a zero: the message is the first of its schema. With the schema registry
+        # at hand, confluent_kafka.schema_registry.protobuf.ProtobufDeserializer does it.
+        return Event.FromString(value[6:])
+    if content_type == "application/json":
+        return Parse(value, Event(), ignore_unknown_fields=True)
+    sys.exit(f"nothing is known of {content_type} at offset {message.offset()} of partition {message.partition()}")
 
 
 def handle(event):

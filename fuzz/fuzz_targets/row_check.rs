@@ -51,7 +51,7 @@ fuzz_target!(|data: &[u8]| {
         record.clear();
         match checker.check(&item, &mut record) {
             Ok(Checked::Columns) => {}
-            Ok(Checked::Accepted { key }) => {
+            Ok(Checked::Accepted { key, .. }) => {
                 assert!(!key.is_empty(), "a record has a key");
                 assert!(!DELETED.contains(key), "a deleted subject has no record");
                 accepted += 1;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use prost::Message as _;
 use records::v1::{Event, RejectedRow};
 use serde_json::Value;
@@ -116,26 +116,79 @@ pub fn judge(bootstrap: &str, account: &str, uploaded: &Uploaded, files: &[Value
     Ok(verdict)
 }
 
+/// What is looked at of a message, whichever form it has.
+struct Row {
+    account: String,
+    key: String,
+    generation: u32,
+    etag: String,
+    number: u64,
+    /// Of an event.
+    user: String,
+}
+
+impl Row {
+    /// Told by its first byte: no protobuf message begins with a zero, and none of these with a brace.
+    fn of(value: &[u8], is_event: bool) -> Result<Self> {
+        let message = match value {
+            [b'{', ..] => return Self::of_json(value),
+            [0, prefixed @ ..] => {
+                ensure!(prefixed.len() > 5 && prefixed[4] == 0, "not the first message of a schema");
+                &prefixed[5..]
+            }
+            message => message,
+        };
+        let (envelope, user) = if is_event {
+            let event = Event::decode(message)?;
+            (event.envelope, event.user_id)
+        } else {
+            (RejectedRow::decode(message)?.envelope, String::new())
+        };
+        let envelope = envelope.context("a message without envelope")?;
+        Ok(Self {
+            account: envelope.account_id,
+            key: envelope.object_key,
+            generation: envelope.generation,
+            etag: envelope.etag,
+            number: envelope.row_number.context("a row without its number")?,
+            user,
+        })
+    }
+
+    fn of_json(value: &[u8]) -> Result<Self> {
+        let value: Value = serde_json::from_slice(value)?;
+        let envelope = &value["envelope"];
+        let text = |one: &Value| one.as_str().map(str::to_owned).with_context(|| value.to_string());
+        let generation = envelope["generation"].as_u64().context("a generation")?;
+        Ok(Self {
+            account: text(&envelope["account_id"])?,
+            key: text(&envelope["object_key"])?,
+            generation: u32::try_from(generation)?,
+            etag: text(&envelope["etag"])?,
+            number: text(&envelope["row_number"])?.parse()?,
+            user: value["user_id"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
 fn accepted(
     message: &Message,
     account: &str,
     seen: &mut BTreeMap<(String, u64), Seen>,
     verdict: &mut Verdict,
 ) -> Result<()> {
-    let event = Event::decode(message.value.as_slice())?;
-    let envelope = event.envelope.context("an event without envelope")?;
-    if envelope.account_id != account {
+    let row = Row::of(&message.value, true)?;
+    if row.account != account {
         return Ok(());
     }
-    let row = envelope.row_number.context("an event without its row")?;
     verdict.rows += 1;
-    let name = (envelope.object_key, u64::from(envelope.generation));
+    let name = (row.key, u64::from(row.generation));
     let rows = seen.entry(name.clone()).or_default();
-    rows.etag = envelope.etag;
-    rows.odd += usize::from(!event.user_id.ends_with(&format!("#{row}")));
-    if !rows.accepted.insert(row) {
+    rows.etag = row.etag;
+    rows.odd += usize::from(!row.user.ends_with(&format!("#{}", row.number)));
+    if !rows.accepted.insert(row.number) {
         verdict.duplicates += 1;
-        verdict.example(|| format!("{} generation {}: row {row} twice", name.0, name.1));
+        verdict.example(|| format!("{} generation {}: row {} twice", name.0, name.1, row.number));
     }
     Ok(())
 }
@@ -146,19 +199,17 @@ fn rejected(
     seen: &mut BTreeMap<(String, u64), Seen>,
     verdict: &mut Verdict,
 ) -> Result<()> {
-    let refused = RejectedRow::decode(message.value.as_slice())?;
-    let envelope = refused.envelope.context("a rejected row without envelope")?;
-    if envelope.account_id != account {
+    let row = Row::of(&message.value, false)?;
+    if row.account != account {
         return Ok(());
     }
-    let row = envelope.row_number.context("a rejected row without its number")?;
     verdict.rows += 1;
-    let name = (envelope.object_key, u64::from(envelope.generation));
+    let name = (row.key, u64::from(row.generation));
     let rows = seen.entry(name.clone()).or_default();
-    rows.etag = envelope.etag;
-    if !rows.rejected.insert(row) {
+    rows.etag = row.etag;
+    if !rows.rejected.insert(row.number) {
         verdict.duplicates += 1;
-        verdict.example(|| format!("{} generation {}: row {row} rejected twice", name.0, name.1));
+        verdict.example(|| format!("{} generation {}: row {} rejected twice", name.0, name.1, row.number));
     }
     Ok(())
 }

@@ -98,7 +98,8 @@ impl Topics {
                 continue;
             };
             let place = || format!("{topic}/{}/{}", message.partition, message.offset);
-            let envelope = records::envelope(&message.value).with_context(place)?;
+            let value = records::plain(&message.headers, &message.value).with_context(place)?;
+            let envelope = records::envelope(&value).with_context(place)?;
             let Some(envelope) = envelope.filter(|one| one.source_id == source_id) else { continue };
             let held = self.held.entry((envelope.object_key, envelope.generation)).or_default();
             let rows = match kind {

@@ -17,6 +17,7 @@ mod tail;
 mod tls;
 mod topics;
 mod validate;
+mod values;
 mod web;
 
 use std::process::ExitCode;
@@ -29,12 +30,13 @@ use client::ClientError;
 use queue::QueueError;
 use registry::RegistryError;
 use registry::store::StoreError;
+use schema_registry::SchemaRegistryError;
 use settings::{Settings, SettingsError};
 
 /// Wrong usage or settings (sysexits' EX_USAGE).
 const WRONG_USAGE: u8 = 64;
 
-/// The queue does not accept who this is, or what it asks for.
+/// The queue or the schema registry does not accept who this is, or what it asks for.
 const NOT_PERMITTED: u8 = 4;
 /// The queue, the database or the role does not answer.
 const UNREACHABLE: u8 = 6;
@@ -110,6 +112,11 @@ fn exit_status(error: &anyhow::Error) -> ExitCode {
     match error.chain().find_map(|cause| cause.downcast_ref::<QueueError>()) {
         Some(QueueError::Denied(_) | QueueError::Unauthenticated(_)) => return ExitCode::from(NOT_PERMITTED),
         Some(QueueError::Unavailable(_)) => return ExitCode::from(UNREACHABLE),
+        _ => {}
+    }
+    match error.downcast_ref::<SchemaRegistryError>() {
+        Some(SchemaRegistryError::Setting { .. }) => return ExitCode::from(WRONG_USAGE),
+        Some(SchemaRegistryError::Denied(_)) => return ExitCode::from(NOT_PERMITTED),
         _ => {}
     }
     error.downcast_ref::<ClientError>().map_or(ExitCode::FAILURE, |error| ExitCode::from(error.exit_status()))

@@ -18,7 +18,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::settings::{Migrations, Settings, SettingsError};
-use crate::{kafka, sign_in, tls, web};
+use crate::{kafka, sign_in, tls, values, web};
 
 /// Between two looks whether a role can work.
 const READINESS_EVERY: Duration = Duration::from_secs(1);
@@ -68,10 +68,14 @@ pub(crate) async fn scanner(settings: Settings, shutdown: CancellationToken) -> 
 pub(crate) async fn parser(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let (_telemetry, health) = observe(&settings, "cortex-parser", &shutdown).await?;
     let worker = worker(&settings)?;
+    let config = parser::Config {
+        values: values::ready(&settings, &health, &shutdown).await?,
+        ..parser_config(&settings)
+    };
     let queue = ready_queue(&settings, &ALL, &shutdown).await?;
     let watching = watch(health, "parser", worker_lacks(&settings, queue.clone())?);
     tokio::select! {
-        ran = parser::run(parser_config(&settings), worker, queue, shutdown) => Ok(ran?),
+        ran = parser::run(config, worker, queue, shutdown) => Ok(ran?),
         never = watching => match never {},
     }
 }

@@ -70,6 +70,7 @@ pub(crate) enum SettingsError {
 enum Kind {
     Text,
     Number,
+    Switch,
     List,
     Map,
 }
@@ -100,6 +101,13 @@ const KEYS: &[(&str, Kind)] = &[
     ("topic_internal_retention_hours", Kind::Number),
     ("topic_overrides", Kind::Map),
     ("max_message_bytes", Kind::Number),
+    ("value_format", Kind::Text),
+    ("schema_registry_url", Kind::Text),
+    ("schema_registry_user", Kind::Text),
+    ("schema_registry_password", Kind::Text),
+    ("schema_registry_password_file", Kind::Text),
+    ("schema_registry_ca_file", Kind::Text),
+    ("schema_registry_auto_register", Kind::Switch),
     ("database_url", Kind::Text),
     ("database_migrations", Kind::Text),
     ("grpc_listen", Kind::Text),
@@ -256,6 +264,23 @@ pub(crate) struct Settings {
     /// The largest message, in bytes; topics are made to take it.
     #[serde(default = "default_max_message_bytes")]
     pub max_message_bytes: u32,
+    /// The form of records and rejected rows on their topics: `protobuf`, `confluent` (protobuf in Confluent's wire format, its
+    /// schemas in a schema registry) or `json`.
+    #[serde(default = "default_value_format")]
+    pub value_format: String,
+    /// For `confluent`: the schema registry, `https://HOST[:PORT][/PATH]`.
+    pub schema_registry_url: Option<String>,
+    /// Its user, for basic authentication; none if absent.
+    pub schema_registry_user: Option<String>,
+    /// The user's password, or a file that holds it.
+    pub schema_registry_password: Option<Secret>,
+    /// See `schema_registry_password`.
+    pub schema_registry_password_file: Option<PathBuf>,
+    /// CAs (PEM) of its certificate; those of the public web if absent.
+    pub schema_registry_ca_file: Option<PathBuf>,
+    /// Whether parsers register their schemas; else they only look them up.
+    #[serde(default = "default_auto_register")]
+    pub schema_registry_auto_register: bool,
     /// The registry's database.
     pub database_url: Option<Secret>,
     /// Who brings its tables up to this version: `at_start` the registry, or `by_command` `cortex migrate`, without which the
@@ -598,6 +623,10 @@ fn parse(key: &str, text: &str) -> Option<Result<Value, SettingsError>> {
             name: key.to_owned(),
             reason: format!("{text:?} is no whole number"),
         }),
+        Kind::Switch => text.trim().parse().map(Value::Boolean).map_err(|_| SettingsError::Value {
+            name: key.to_owned(),
+            reason: format!("{text:?} is neither true nor false"),
+        }),
         Kind::List => Ok(Value::Array(
             text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(Value::from).collect(),
         )),
@@ -685,6 +714,7 @@ mod tests {
             ("CORTEX_KAFKA_SASL_PASSWORD", "hush"),
             ("CORTEX_KAFKA_OAUTH_CLIENT_SECRET", "hush"),
             ("CORTEX_OIDC_CLIENT_SECRET", "hush"),
+            ("CORTEX_SCHEMA_REGISTRY_PASSWORD", "hush"),
         ]);
         let settings = Settings::load(None, environment, &BTreeMap::new()).unwrap();
         let shown = settings.shown().unwrap();

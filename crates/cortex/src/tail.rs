@@ -62,7 +62,8 @@ fn line(topic: &str, message: &Incoming, with_envelope: bool) -> Result<Value> {
     let name = message.headers.iter().find(|(key, _)| key == HEADER_MESSAGE);
     let name = name.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default();
     let place = || format!("{topic}/{}/{}", message.partition, message.offset);
-    let record = records::to_json(&name, &message.value).with_context(place)?;
+    let value = records::plain(&message.headers, &message.value).with_context(place)?;
+    let record = records::to_json(&name, &value).with_context(place)?;
     if !with_envelope {
         return Ok(record);
     }

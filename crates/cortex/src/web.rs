@@ -70,6 +70,7 @@ fn check(upload: &Upload<'_>, schema: &Schema, options: &CheckOptions) -> Result
             folder_date: String::new(),
             last_columns: Vec::new(),
             most_bytes: Some(parser::most_bytes(queue::MAX_MESSAGE_BYTES as usize)),
+            json: None,
             deleted: None,
         },
         tolerance: Tolerance::new(options.reject_file, hundredths(options.max_rejected_percent)),

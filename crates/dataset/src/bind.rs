@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use format::Place;
+use records::JsonError;
+
 use crate::names::{Bound, Found, Names};
 use crate::schema::Schema;
 use crate::shown::cut;
@@ -16,6 +19,17 @@ pub struct HeaderFault {
     pub reason: String,
     /// What to do.
     pub advice: String,
+}
+
+impl HeaderFault {
+    /// What stands at `at` cannot be published as JSON, which holds whatever was checked: a fault of Cortex's own.
+    pub fn no_json(at: Place, error: &JsonError) -> Self {
+        Self {
+            code: "malformed_document",
+            reason: format!("row {} has no form in JSON: {error}", at.row),
+            advice: "report it; until it is mended, publish values as protobuf".to_owned(),
+        }
+    }
 }
 
 /// What becomes of each column of a header; refused where a required column is not among them.

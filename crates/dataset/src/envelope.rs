@@ -88,6 +88,17 @@ impl EnvelopeWriter {
         Self { numbered: Template::new(&constant, of, true), unnumbered: Template::new(&constant, of, false) }
     }
 
+    /// Has `prefix` stand before each envelope, where records are published in another form than plain protobuf.
+    #[must_use]
+    pub fn behind(mut self, prefix: &[u8]) -> Self {
+        for template in [&mut self.numbered, &mut self.unnumbered] {
+            template.bytes.splice(..0, prefix.iter().copied());
+            template.position += prefix.len();
+            template.number = template.number.map(|number| number + prefix.len());
+        }
+        self
+    }
+
     /// Appends the envelope field of the row at `at`; `number` is left out where it is not known.
     #[inline]
     pub fn write(&self, at: Place, number: Option<u64>, out: &mut Vec<u8>) {
@@ -139,6 +150,17 @@ mod tests {
         let id = [[7; 16].as_slice(), &3_u32.to_be_bytes(), &300_u64.to_be_bytes()].concat();
         assert_eq!(envelope.record_id, id);
         assert_eq!(written(&OF, None).row_number, None);
+    }
+
+    #[test]
+    fn an_envelope_behind_a_prefix_is_the_same() {
+        for number in [Some(9), None] {
+            let mut out = Vec::new();
+            let writer = EnvelopeWriter::new(&OF).behind(b"prefix");
+            writer.write(Place { position: 300, row: 9 }, number, &mut out);
+            let envelope = RejectedRow::decode(out.strip_prefix(b"prefix").unwrap()).unwrap().envelope;
+            assert_eq!(envelope.unwrap(), written(&OF, number));
+        }
     }
 
     #[test]

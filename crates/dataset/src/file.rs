@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use format::{Columns, Item, Place};
+use records::JsonEncoder;
 use records::queue::Counters;
 
 use crate::bind::HeaderFault;
@@ -30,6 +31,8 @@ pub struct FileFacts {
     pub last_columns: Vec<String>,
     /// The most bytes that a record and its key may have together, so that the queue takes them; none: any.
     pub most_bytes: Option<usize>,
+    /// Writes records of the schema's dataset as JSON, where they are published so and it is JSON that must not be larger.
+    pub json: Option<JsonEncoder>,
     /// The people of whom nothing is to be kept; none where there are none.
     pub deleted: Option<Arc<DeletedSubjects>>,
 }
@@ -43,6 +46,8 @@ pub enum Checked<'a> {
     Accepted {
         /// Its user, item or original id.
         key: &'a [u8],
+        /// The record as JSON; empty where [`FileFacts::json`] is none.
+        json: &'a [u8],
     },
     /// Nothing was written.
     Refused(RefusedRow<'a>),
@@ -88,6 +93,8 @@ pub struct FileChecker {
     rows: Option<RowChecker>,
     watch: Watch,
     totals: Counters,
+    /// The last record as JSON.
+    json: Vec<u8>,
     /// Of the documents before the one at hand.
     columns: ColumnNames,
     /// Rows before the first one here were checked by another.
@@ -108,6 +115,7 @@ impl FileChecker {
             rows: None,
             watch,
             totals: Counters::default(),
+            json: Vec::new(),
             columns: ColumnNames::default(),
             resumed: false,
             one_document: false,
@@ -129,7 +137,8 @@ impl FileChecker {
     }
 
     /// Checks an item and appends an accepted row's fields to `out`, behind the envelope that stands there; a refused row
-    /// leaves `out` as it was.
+    /// leaves `out` as it was. Whatever stands before the envelope counts as part of the record's size; with
+    /// [`FileFacts::json`] nothing may.
     ///
     /// # Errors
     ///
@@ -159,14 +168,15 @@ impl FileChecker {
         };
         let Some(rows) = &mut self.rows else { return Err(headless()) };
         let envelope = out.len();
-        let checked =
-            rows.check_watched(row, out, &mut self.watch).and_then(|()| match self.facts.most_bytes {
-                Some(most) if out.len() + rows.key().len() > most => {
-                    let bytes = out.len() + rows.key().len();
-                    Err(Refusal::record_too_large(bytes, most))
-                }
-                _ => Ok(()),
-            });
+        let mut checked = rows.check_watched(row, out, &mut self.watch);
+        if let (Ok(()), Some(encoder)) = (&checked, &self.facts.json) {
+            self.json.clear();
+            encoder.write(out, &mut self.json).map_err(|error| HeaderFault::no_json(row.at, &error))?;
+        }
+        if checked.is_ok() {
+            let value = if self.facts.json.is_some() { self.json.len() } else { out.len() };
+            checked = fits(value + rows.key().len(), self.facts.most_bytes);
+        }
         let is_deleted = self.facts.deleted.as_ref().is_some_and(|list| rows.is_deleted(row, list));
         let checked = if is_deleted { Err(Refusal::subject_deleted()) } else { checked };
         if let Err(refusal) = checked {
@@ -185,7 +195,7 @@ impl FileChecker {
             |column| rows.name(column),
             |code| count(warnings, code.as_str()),
         );
-        Ok(Checked::Accepted { key: rows.key() })
+        Ok(Checked::Accepted { key: rows.key(), json: &self.json })
     }
 
     /// The file has been read to its end: its columns are compared with those of the source's last file.
@@ -265,6 +275,13 @@ fn count(counts: &mut BTreeMap<String, u64>, code: &str) {
         None => {
             counts.insert(code.to_owned(), 1);
         }
+    }
+}
+
+fn fits(bytes: usize, most: Option<usize>) -> Result<(), Refusal> {
+    match most {
+        Some(most) if bytes > most => Err(Refusal::record_too_large(bytes, most)),
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::Cursor;
 
 use dataset::{Checked, DatasetKind, FileChecker, FileFacts, Schema, Warning};
 use format::{Limits, Rows};
+use records::JsonEncoder;
 use records::queue::Counters;
 
 /// 2026-11-23T12:00:00Z
@@ -34,6 +35,31 @@ fn a_row_whose_record_the_queue_would_not_take_is_refused_and_the_next_is_read()
     }
     assert_eq!(codes, [(1, "row_too_large"), (0, "accepted")]);
     assert_eq!((checker.totals().accepted, checker.totals().rejected), (1, 1));
+}
+
+#[test]
+fn where_records_are_published_as_json_it_is_the_json_that_must_not_be_too_large() {
+    // Six bytes in JSON for each: the record itself has less than a third of what it may have.
+    let text = format!("user_id,timestamp,type,note\nu1,2026-11-23,view,{}\n", "\u{1}".repeat(100));
+    let json = JsonEncoder::of(DatasetKind::EVENTS.message).unwrap();
+    let checked = |most_bytes: usize| {
+        let facts = FileFacts { most_bytes: Some(most_bytes), json: Some(json.clone()), ..facts() };
+        let mut checker = FileChecker::new(Schema::default_for(DatasetKind::EVENTS), facts);
+        let (mut rows, mut record) = (rows("e.csv", &text), Vec::new());
+        rows.next().unwrap().map(|columns| checker.check(&columns, &mut record).map(drop)).unwrap().unwrap();
+        let row = rows.next().unwrap().unwrap();
+        match checker.check(&row, &mut record).unwrap() {
+            Checked::Accepted { key, json } => Ok(key.len() + json.len()),
+            Checked::Refused(row) => Err((row.refusal.code, row.refusal.reason)),
+            Checked::Columns => panic!("a row was expected"),
+        }
+    };
+    let bytes = checked(usize::MAX).unwrap();
+    assert!(bytes > 700, "{bytes}");
+    assert_eq!(checked(bytes), Ok(bytes));
+    let (code, reason) = checked(bytes - 1).unwrap_err();
+    assert_eq!(code, "row_too_large");
+    assert!(reason.contains(&format!("has {bytes} bytes")), "{reason}");
 }
 
 fn facts() -> FileFacts {

@@ -23,7 +23,7 @@ fn checked(rows: &[String]) -> Vec<(Vec<u8>, String)> {
         let mut record = Vec::new();
         match checker.check(&item, &mut record).unwrap() {
             Checked::Columns => continue,
-            Checked::Accepted { key } => {
+            Checked::Accepted { key, .. } => {
                 let key = String::from_utf8(key.to_vec()).unwrap();
                 all.push((record, key));
             }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::form::Values;
+
 /// When a chunk (one transaction) ends, whichever comes first.
 #[derive(Debug, Clone)]
 pub struct ChunkLimits {
@@ -53,6 +55,8 @@ pub struct Config {
     pub chunk: ChunkLimits,
     /// Which objects are read in ranges.
     pub split: Split,
+    /// In which form records and rejected rows are published.
+    pub values: Values,
     /// Limits on what a file may hold.
     pub limits: format::Limits,
     /// How often a file whose object cannot be read for a passing reason is tried from its checkpoint, before it ends
@@ -71,6 +75,7 @@ impl Config {
             group: records::topic::PARSERS.into(),
             chunk: ChunkLimits::default(),
             split: Split::default(),
+            values: Values::default(),
             limits: format::Limits::default(),
             attempts: 10,
             stall_limit: Duration::from_secs(600),

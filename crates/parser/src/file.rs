@@ -21,6 +21,7 @@ use records::v1::RejectedRow;
 
 use crate::claim::Claimed;
 use crate::fault::Ended;
+use crate::form::{Form, Forms};
 use crate::refused::{SHOWN_A_CHUNK, refused, shown};
 use crate::tally::Tally;
 
@@ -52,7 +53,11 @@ pub(crate) struct FileRun {
     samples: Vec<SampleRow>,
     refusals: Vec<RefusedRow>,
     traceparent: Vec<u8>,
+    forms: Forms,
+    /// Behind what its form puts before it.
     record: Vec<u8>,
+    /// A rejected row as JSON, where they are published so.
+    rejected: Vec<u8>,
     key: Vec<u8>,
     key_prefix: usize,
     worker_id: String,
@@ -60,6 +65,7 @@ pub(crate) struct FileRun {
 
 impl FileRun {
     /// A file that begins, or goes on behind `checkpoint`.
+    #[allow(clippy::too_many_arguments)] // one call site, and every one of them a different thing
     pub(crate) fn new(
         claimed: Claimed,
         schema: Schema,
@@ -68,6 +74,7 @@ impl FileRun {
         traceparent: Vec<u8>,
         worker_id: &str,
         facts: FileFacts,
+        forms: Forms,
     ) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let object = &claimed.object;
@@ -81,7 +88,8 @@ impl FileRun {
             ingest_seconds: now.as_secs() as i64,
             ingest_nanos: now.subsec_nanos() as i32,
             file_id: *claimed.file_id.as_bytes(),
-        });
+        })
+        .behind(forms.record.prefix());
         let mut key = claimed.object.account_id.clone().into_bytes();
         key.push(b'/');
         let kind = schema.dataset();
@@ -103,7 +111,9 @@ impl FileRun {
             samples: Vec::new(),
             refusals: Vec::new(),
             traceparent,
+            forms,
             record: Vec::with_capacity(1024),
+            rejected: Vec::new(),
             key_prefix: key.len(),
             key,
             worker_id: worker_id.to_owned(),
@@ -123,41 +133,59 @@ impl FileRun {
             self.envelope.write(*at, Some(at.row), &mut self.record);
         }
         match self.checker.check(item, &mut self.record) {
-            Err(fault) => return Ok(Err(fault)),
-            Ok(Checked::Columns) => return Ok(Ok(0)),
-            Ok(Checked::Accepted { .. }) if self.mode == Mode::Withhold => return Ok(Ok(0)),
-            Ok(Checked::Accepted { key }) => {
+            Err(fault) => Ok(Err(fault)),
+            Ok(Checked::Columns) => Ok(Ok(0)),
+            Ok(Checked::Accepted { .. }) if self.mode == Mode::Withhold => Ok(Ok(0)),
+            Ok(Checked::Accepted { key, json }) => {
                 self.key.truncate(self.key_prefix);
                 self.key.extend_from_slice(key);
+                let form = &self.forms.record;
+                let value = if form.json().is_some() { json } else { self.record.as_slice() };
                 lane.publish(Outgoing {
                     topic: self.kind.topic,
                     key: &self.key,
-                    value: &self.record,
-                    headers: &headers(self.kind.message, &self.traceparent),
+                    value,
+                    headers: &headers(form.content_type(), self.kind.message, &self.traceparent),
                 })?;
-                if self.samples.len() < SAMPLES_A_CHUNK && self.record.len() <= SAMPLE_BYTES {
-                    self.samples.push(SampleRow {
-                        message: self.kind.message.to_owned(),
-                        record: self.record.clone(),
-                    });
+                let record = &self.record[form.prefix().len()..];
+                if self.samples.len() < SAMPLES_A_CHUNK && record.len() <= SAMPLE_BYTES {
+                    let message = self.kind.message.to_owned();
+                    self.samples.push(SampleRow { message, record: record.to_vec() });
                 }
+                Ok(Ok(value.len() as u64))
             }
             Ok(Checked::Refused(row)) => {
                 if self.refusals.len() < SHOWN_A_CHUNK {
                     self.refusals.push(shown(&row, &self.schema));
                 }
+                let at = row.at;
                 // Protobuf messages concatenate: the envelope stands already, the rest follows.
                 self.record.extend_from_slice(&refused(row).encode_to_vec());
+                let form = &self.forms.rejected;
+                let value = match form {
+                    Form::Json(encoder) => {
+                        self.rejected.clear();
+                        if let Err(error) = encoder.write(&self.record, &mut self.rejected) {
+                            return Ok(Err(HeaderFault::no_json(at, &error)));
+                        }
+                        &self.rejected
+                    }
+                    // That of the record's topic stands there.
+                    Form::Protobuf | Form::Confluent(_) => {
+                        self.record[..form.prefix().len()].copy_from_slice(form.prefix());
+                        &self.record
+                    }
+                };
                 let object = &self.claimed.object;
                 lane.publish(Outgoing {
                     topic: REJECTED_ROWS,
                     key: object_key(&object.source_id, &object.object_key).as_bytes(),
-                    value: &self.record,
-                    headers: &headers(&RejectedRow::full_name(), &self.traceparent),
+                    value,
+                    headers: &headers(form.content_type(), &RejectedRow::full_name(), &self.traceparent),
                 })?;
+                Ok(Ok(value.len() as u64))
             }
         }
-        Ok(Ok(self.record.len() as u64))
     }
 
     /// The file is no zip of several: see [`FileChecker::one_document`].
@@ -279,7 +307,7 @@ pub(crate) fn publish_progress(
         topic: records::topic::FILE_PROGRESS,
         key: object_key(&progress.source_id, &progress.object_key).as_bytes(),
         value: &progress.encode_to_vec(),
-        headers: &headers(&FileProgress::full_name(), traceparent),
+        headers: &headers(CONTENT_TYPE_PROTOBUF, &FileProgress::full_name(), traceparent),
     })
 }
 
@@ -288,6 +316,7 @@ pub(crate) fn publish_progress(
 pub(crate) fn facts(
     claimed: &Claimed,
     most_bytes: usize,
+    forms: &Forms,
     deleted: Option<Arc<DeletedSubjects>>,
 ) -> FileFacts {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -297,6 +326,7 @@ pub(crate) fn facts(
         folder_date: claimed.object.date.clone(),
         last_columns: claimed.source.last_columns.clone(),
         most_bytes: Some(most_bytes),
+        json: forms.record.json().cloned(),
         deleted,
     }
 }
@@ -347,10 +377,10 @@ impl<'a> Deref for Headers<'a> {
     }
 }
 
-pub(crate) fn headers<'a>(message: &'a str, traceparent: &'a [u8]) -> Headers<'a> {
+pub(crate) fn headers<'a>(content_type: &'a str, message: &'a str, traceparent: &'a [u8]) -> Headers<'a> {
     Headers {
         all: [
-            (HEADER_CONTENT_TYPE, CONTENT_TYPE_PROTOBUF.as_bytes()),
+            (HEADER_CONTENT_TYPE, content_type.as_bytes()),
             (HEADER_MESSAGE, message.as_bytes()),
             (HEADER_TRACEPARENT, traceparent),
         ],

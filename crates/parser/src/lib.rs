@@ -7,6 +7,7 @@ mod config;
 mod deletions;
 mod fault;
 mod file;
+mod form;
 mod open;
 mod pipe;
 mod probation;
@@ -21,5 +22,6 @@ mod tally;
 mod validate;
 
 pub use config::{ChunkLimits, Config, Split, most_bytes};
+pub use form::Values;
 pub use run::{ParserError, run};
 pub use validate::{Candidate, Rejected, Report, Sink, validate};

@@ -270,7 +270,8 @@ impl Pipe {
             None => self.deleted(&claimed, &schema, &hand.pulse)?,
             Some(_) => None,
         };
-        let facts = facts(&claimed, most_bytes(lane.max_message_bytes()), deleted);
+        let forms = self.config.values.of(schema.dataset())?;
+        let facts = facts(&claimed, most_bytes(lane.max_message_bytes()), &forms, deleted);
         let (mode, ended) = match (gave_up, from) {
             // It was split because its source takes files with invalid rows.
             (None, None) if claimed.object.range.is_some() => (Mode::Publish, None),
@@ -283,7 +284,7 @@ impl Pipe {
             (ended, _) => (Mode::Publish, ended),
         };
         let worker = &self.config.worker_id;
-        let mut file = FileRun::new(claimed, schema, mode, from, traceparent, worker, facts);
+        let mut file = FileRun::new(claimed, schema, mode, from, traceparent, worker, facts, forms);
         let end = match ended {
             Some(ended) => {
                 reached.found(&ended);

@@ -15,7 +15,7 @@ use ledger::tolerance::Tolerance;
 use prost::{Message, Name};
 use queue::{Lane, Outgoing};
 use records::queue::{Checkpoint, FileProgress, ObjectFound, ObjectRange};
-use records::topic::OBJECTS;
+use records::topic::{CONTENT_TYPE_PROTOBUF, OBJECTS};
 use tracing::{debug, info};
 
 use crate::claim::Claimed;
@@ -139,7 +139,7 @@ impl Pipe {
         info!(key = object.object_key, ranges = ranges.len(), "the object is read in ranges");
         let key = object_key(&object.source_id, &object.object_key);
         let name = ObjectFound::full_name();
-        let headers = headers(&name, traceparent);
+        let headers = headers(CONTENT_TYPE_PROTOBUF, &name, traceparent);
         for (index, range) in (0..).zip(&ranges) {
             let value = ObjectFound { range: Some(*range), ..object.clone() }.encode_to_vec();
             let message = Outgoing { topic: OBJECTS, key: key.as_bytes(), value: &value, headers: &headers };

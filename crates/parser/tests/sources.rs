@@ -8,9 +8,11 @@ mod world;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use api::registry::{Column, FileState, OverwritePolicy, Schema, Source};
+use api::registry::{Column, FileState, ListSamplesRequest, OverwritePolicy, Schema, Source};
+use parser::Values;
+use prost::Message as _;
 use records::queue::{FileProgress, RefusedRow};
-use records::topic::{EVENTS, FILE_PROGRESS, REJECTED_ROWS};
+use records::topic::{self, EVENTS, FILE_PROGRESS, REJECTED_ROWS};
 use records::v1::{Event, RejectedRow};
 use world::{World, events, outcome};
 
@@ -206,5 +208,59 @@ async fn a_role_that_is_taken_away_ends_files_at_once_and_loses_nothing() {
         assert!(seen.values().all(|times| *times == 1), "a row of a generation was seen twice");
         let of_first = seen.keys().filter(|(_, generation, _)| *generation == 1).count();
         assert_eq!(of_first as u64, ended.accepted, "what the ledger knows is what was published");
+    }
+}
+
+/// Bytes of a value that has six times as many in JSON: more than a message may have, where the record itself has not.
+const LARGE: usize = 900_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_have_the_form_that_is_set_and_must_not_be_too_large_in_it() {
+    let ids: BTreeMap<String, u32> =
+        (7..).zip(topic::VALUES).map(|(id, (topic, _))| (topic.to_owned(), id)).collect();
+    let forms = [
+        (Values::Protobuf, "application/x-protobuf", 0),
+        (Values::Confluent(ids.clone()), "application/x-confluent-protobuf", 0),
+        (Values::Json, "application/json", 1),
+    ];
+    for (values, content_type, too_large) in forms {
+        let world = World::with(events()).await;
+        let large = "\u{1}".repeat(LARGE);
+        let text = format!(
+            "user_id,timestamp,type,note\na,soon,view,\nb,1795428307,view,{large}\nc,1795428307,view,x\n"
+        );
+        world.put(&format!("{FOLDER}/a.csv"), &text);
+        let parser = world.parser_of(values, 50);
+        let file = world.at_rest(&format!("{FOLDER}/a.csv"), 1).await;
+        parser.stop().await;
+        assert_eq!((file.accepted, file.rejected), (2 - too_large, 1 + too_large), "{content_type}");
+
+        let accepted: Vec<Event> = world.messages(EVENTS).await;
+        let users: Vec<&str> = accepted.iter().map(|event| event.user_id.as_str()).collect();
+        assert_eq!(users, if too_large == 0 { vec!["b", "c"] } else { vec!["c"] }, "{content_type}");
+        let rejected: Vec<RejectedRow> = world.messages(REJECTED_ROWS).await;
+        let codes: Vec<&str> = rejected.iter().map(|row| row.code.as_str()).collect();
+        assert_eq!(codes, ["invalid_type", "row_too_large"][..codes.len()], "{content_type}");
+        for topic in [EVENTS, REJECTED_ROWS] {
+            assert_eq!(world.content_types(topic).await, [content_type.to_owned()].into(), "{topic}");
+            for value in world.values(topic).await {
+                match content_type {
+                    "application/json" => assert_eq!(value[0], b'{'),
+                    // The id of the topic's own schema.
+                    "application/x-confluent-protobuf" => {
+                        assert_eq!(value[..6], [0, 0, 0, 0, ids[topic] as u8, 0], "{topic}");
+                    }
+                    _ => assert_eq!(value[0], 10, "the envelope is field 1"),
+                }
+            }
+        }
+        // What is between the roles, and what the ledger keeps, is protobuf.
+        let internal = world.content_types(FILE_PROGRESS).await;
+        assert_eq!(internal, ["application/x-protobuf".to_owned()].into());
+        let request = ListSamplesRequest { parent: world.source.name.clone(), ..Default::default() };
+        let samples = world.registry.clone().list_samples(request).await.unwrap().into_inner().samples;
+        let users: Vec<String> =
+            samples.iter().map(|one| Event::decode(one.record.as_slice()).unwrap().user_id).collect();
+        assert_eq!(users, ["c"], "the other is too large for a sample");
     }
 }

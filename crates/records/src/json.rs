@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 
 static DESCRIPTORS: LazyLock<Result<Descriptors, String>> = LazyLock::new(|| {
     Descriptors::load(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")))
@@ -22,6 +23,14 @@ pub enum JsonError {
         message: String,
         /// What the decoder said.
         source: prost::DecodeError,
+    },
+    /// The JSON is not that of the message.
+    #[error("the value is not the JSON of a {message}: {source}")]
+    Parse {
+        /// Full message name.
+        message: String,
+        /// What the parser said.
+        source: serde_json::Error,
     },
     /// A value that JSON cannot hold.
     #[error("the value cannot be written as JSON: {0}")]
@@ -44,15 +53,59 @@ impl Descriptors {
     /// Decodes `value` as the message called `message` and gives its protobuf JSON, with the field names as in the
     /// `.proto` files.
     pub fn to_json(&self, message: &str, value: &[u8]) -> Result<serde_json::Value, JsonError> {
-        let descriptor = self
-            .0
-            .get_message_by_name(message)
-            .ok_or_else(|| JsonError::UnknownMessage(message.to_owned()))?;
-        let dynamic = DynamicMessage::decode(descriptor, value)
-            .map_err(|source| JsonError::Decode { message: message.to_owned(), source })?;
-        let options = SerializeOptions::new().use_proto_field_name(true);
-        Ok(dynamic.serialize_with_options(serde_json::value::Serializer, &options)?)
+        let dynamic = decode(&self.message(message)?, value)?;
+        Ok(dynamic.serialize_with_options(serde_json::value::Serializer, &options())?)
     }
+
+    fn message(&self, name: &str) -> Result<MessageDescriptor, JsonError> {
+        self.0.get_message_by_name(name).ok_or_else(|| JsonError::UnknownMessage(name.to_owned()))
+    }
+}
+
+fn decode(message: &MessageDescriptor, value: &[u8]) -> Result<DynamicMessage, JsonError> {
+    DynamicMessage::decode(message.clone(), value)
+        .map_err(|source| JsonError::Decode { message: message.full_name().to_owned(), source })
+}
+
+fn options() -> SerializeOptions {
+    SerializeOptions::new().use_proto_field_name(true)
+}
+
+fn descriptors() -> Result<&'static Descriptors, JsonError> {
+    DESCRIPTORS.as_ref().map_err(|error| JsonError::Descriptors(error.clone()))
+}
+
+/// Writes encoded messages of one kind as protobuf JSON, with the field names as in the `.proto` files.
+#[derive(Debug, Clone)]
+pub struct JsonEncoder(MessageDescriptor);
+
+impl JsonEncoder {
+    /// For the message called `message` (full protobuf name).
+    ///
+    /// # Errors
+    /// Where there is no such message.
+    pub fn of(message: &str) -> Result<Self, JsonError> {
+        descriptors()?.message(message).map(Self)
+    }
+
+    /// Appends the JSON of an encoded message.
+    ///
+    /// # Errors
+    /// Where `value` is not that message, or JSON cannot hold it.
+    pub fn write(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), JsonError> {
+        let mut serializer = serde_json::Serializer::new(out);
+        Ok(decode(&self.0, value)?.serialize_with_options(&mut serializer, &options())?)
+    }
+}
+
+/// The encoded message called `message` that this protobuf JSON says.
+pub(crate) fn from_json(message: &str, text: &[u8]) -> Result<Vec<u8>, JsonError> {
+    let failed = |source| JsonError::Parse { message: message.to_owned(), source };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let dynamic =
+        DynamicMessage::deserialize(descriptors()?.message(message)?, &mut deserializer).map_err(failed)?;
+    deserializer.end().map_err(failed)?;
+    Ok(dynamic.encode_to_vec())
 }
 
 /// A message on one of Cortex's topics as protobuf JSON: `value` decoded as the message called `message` (full protobuf
@@ -66,5 +119,5 @@ impl Descriptors {
 /// # Ok::<(), records::JsonError>(())
 /// ```
 pub fn to_json(message: &str, value: &[u8]) -> Result<serde_json::Value, JsonError> {
-    DESCRIPTORS.as_ref().map_err(|error| JsonError::Descriptors(error.clone()))?.to_json(message, value)
+    descriptors()?.to_json(message, value)
 }

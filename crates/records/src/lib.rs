@@ -15,7 +15,11 @@ pub mod queue {
 
 mod envelope;
 mod json;
+mod schema;
 pub mod topic;
+mod value;
 
 pub use envelope::envelope;
-pub use json::{Descriptors, JsonError, to_json};
+pub use json::{Descriptors, JsonEncoder, JsonError, to_json};
+pub use schema::schema;
+pub use value::{CONFLUENT_PREFIX_BYTES, ValueError, confluent_prefix, plain};

@@ -21,6 +21,15 @@ pub const ALL: [&str; 7] = [OBJECTS, EVENTS, ATTRIBUTES, ITEMS, ID_MAPPINGS, REJ
 /// The consumer group of the parsers, on [`OBJECTS`].
 pub const PARSERS: &str = "cortex-parsers";
 
+/// The topics that consumers read, and the full name of the message on each.
+pub const VALUES: [(&str, &str); 5] = [
+    (EVENTS, "cortex.records.v1.Event"),
+    (ATTRIBUTES, "cortex.records.v1.Attributes"),
+    (ITEMS, "cortex.records.v1.Item"),
+    (ID_MAPPINGS, "cortex.records.v1.IdMapping"),
+    (REJECTED_ROWS, "cortex.records.v1.RejectedRow"),
+];
+
 /// Header: the media type of the value.
 pub const HEADER_CONTENT_TYPE: &str = "content-type";
 /// Header: the full protobuf message name of the value.
@@ -29,3 +38,7 @@ pub const HEADER_MESSAGE: &str = "cortex-message";
 pub const HEADER_TRACEPARENT: &str = "traceparent";
 /// The value of [`HEADER_CONTENT_TYPE`] for protobuf values.
 pub const CONTENT_TYPE_PROTOBUF: &str = "application/x-protobuf";
+/// The value of [`HEADER_CONTENT_TYPE`] for protobuf values in Confluent's wire format.
+pub const CONTENT_TYPE_CONFLUENT: &str = "application/x-confluent-protobuf";
+/// The value of [`HEADER_CONTENT_TYPE`] for values in protobuf's JSON form.
+pub const CONTENT_TYPE_JSON: &str = "application/json";

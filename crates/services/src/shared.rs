@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
 
-use crate::{ForeignS3, Kafka, Moto, Postgres};
+use crate::{ForeignS3, Kafka, Moto, Postgres, SchemaRegistry};
 
 /// Started once, whoever asks; a failed start is reported to everyone. Statics are not dropped: the servers end with the
 /// process, by their watchdog.
@@ -35,4 +35,10 @@ pub fn s3() -> Result<&'static ForeignS3> {
 pub fn moto() -> Result<&'static Moto> {
     static MOTO: OnceLock<Result<Moto, String>> = OnceLock::new();
     once(&MOTO, Moto::start)
+}
+
+/// The process's schema registry.
+pub fn schema_registry() -> Result<&'static SchemaRegistry> {
+    static REGISTRY: OnceLock<Result<SchemaRegistry, String>> = OnceLock::new();
+    once(&REGISTRY, SchemaRegistry::start)
 }

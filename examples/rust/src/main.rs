@@ -16,7 +16,7 @@ use prost::{Message as _, Name as _};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use records::topic::EVENTS;
 use records::v1::Event;
 
@@ -57,7 +57,7 @@ fn consume(consumer: &BaseConsumer, until_end: bool) -> Result<()> {
             match consumer.poll(WAIT) {
                 Some(Ok(message)) => {
                     ended.remove(&message.partition());
-                    handle(&Event::decode(message.payload().unwrap_or_default())?)?;
+                    handle(&event(&message)?)?;
                     handled += 1;
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -76,6 +76,15 @@ fn consume(consumer: &BaseConsumer, until_end: bool) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// In whichever form the operator has values published; the headers tell.
+fn event(message: &BorrowedMessage<'_>) -> Result<Event> {
+    let headers = message.headers().into_iter().flat_map(|all| all.iter());
+    let headers: Vec<(String, Vec<u8>)> =
+        headers.map(|one| (one.key.to_owned(), one.value.unwrap_or_default().to_vec())).collect();
+    let value = records::plain(&headers, message.payload().unwrap_or_default())?;
+    Ok(Event::decode(value.as_ref())?)
 }
 
 fn handle(event: &Event) -> Result<()> {

@@ -58,6 +58,11 @@ pub(crate) enum TopicsCommand {
     Apply(ApplyArgs),
     /// Print the ACLs that each role needs, as lines for Kafka's kafka-acls.sh.
     Acls(AclsArgs),
+    /// Print the protobuf schema of a topic's values, as it stands in a schema registry.
+    Schema {
+        /// A topic that consumers read, such as cortex.events.v1.
+        topic: String,
+    },
 }
 
 /// `cortex topics plan`

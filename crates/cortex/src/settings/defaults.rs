@@ -56,6 +56,12 @@ pub(super) fn default_max_unfinished() -> u32 {
 pub(super) fn default_max_message_bytes() -> u32 {
     queue::MAX_MESSAGE_BYTES
 }
+pub(super) fn default_value_format() -> String {
+    "protobuf".into()
+}
+pub(super) fn default_auto_register() -> bool {
+    true
+}
 pub(super) fn default_lease() -> u32 {
     30
 }

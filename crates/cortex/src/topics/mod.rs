@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use queue::kafka::{Change, Effect, KafkaQueue, Survey, What};
+use records::topic::VALUES;
 use serde_json::{Value, json};
 
 use crate::args::{ApplyArgs, KafkaArgs, PlanArgs, TopicsCommand};
-use crate::{kafka, print};
+use crate::{UsageError, kafka, print};
 
 /// The cluster is not as planned.
 const DIFFERS: u8 = 2;
@@ -24,7 +25,19 @@ pub(crate) fn run(command: &TopicsCommand) -> Result<ExitCode> {
             acls::lines(args).iter().for_each(|line| print(line));
             Ok(ExitCode::SUCCESS)
         }
+        TopicsCommand::Schema { topic } => schema(topic),
     }
+}
+
+fn schema(topic: &str) -> Result<ExitCode> {
+    let known = VALUES.iter().find(|(name, _)| *name == topic);
+    let text = known.and_then(|(_, message)| records::schema(message));
+    let Some(text) = text else {
+        let topics = VALUES.map(|(name, _)| name).join(", ");
+        return Err(UsageError(format!("{topic:?} is no topic that consumers read: {topics}")).into());
+    };
+    print(text);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn plan(args: &PlanArgs) -> Result<ExitCode> {

@@ -150,6 +150,7 @@ impl Validation {
                 folder_date: input.folder_date(),
                 last_columns: self.last_columns.clone(),
                 most_bytes: Some(parser::most_bytes(queue::MAX_MESSAGE_BYTES as usize)),
+                json: None,
                 deleted: None,
             },
             tolerance: args.tolerance(),

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,11 +13,11 @@ use api::registry::{
     Account, ActivateSourceRequest, AddDeletedSubjectsRequest, CreateAccountRequest, CreateSourceRequest,
     Dataset, File, FileState, ListFilesRequest, Source,
 };
-use parser::ParserError;
+use parser::{ParserError, Values};
 use prost::Message;
 use queue::embedded::EmbeddedQueue;
-use queue::{Queue, Start, TopicSpec};
-use records::topic;
+use queue::{Incoming, Queue, Start, TopicSpec};
+use records::topic::{self, HEADER_CONTENT_TYPE};
 use registry::{PlatformIdentity, Secret, Server};
 use sandbox::{Grant, Identity, Principal, Role, Roles, Sandbox, Sessions, Trust};
 use tempfile::TempDir;
@@ -170,7 +170,13 @@ impl World {
 
     /// A parser of chunks of so many rows.
     pub fn parser(&self, chunk_rows: u64) -> Parser {
+        self.parser_of(Values::default(), chunk_rows)
+    }
+
+    /// The same, which publishes values in this form.
+    pub fn parser_of(&self, values: Values, chunk_rows: u64) -> Parser {
         let mut config = parser::Config::new("parser-1");
+        config.values = values;
         config.chunk.rows = chunk_rows;
         let stop = CancellationToken::new();
         let task = tokio::spawn(parser::run(config, self.worker.clone(), self.queue.clone(), stop.clone()));
@@ -211,15 +217,34 @@ impl World {
         }
     }
 
-    /// All messages of a topic.
-    pub async fn messages<M: Message + Default + 'static>(&self, topic: &'static str) -> Vec<M> {
+    /// The content types of a topic's messages.
+    pub async fn content_types(&self, topic: &'static str) -> BTreeSet<String> {
+        let messages = self.incoming(topic).await.into_iter();
+        let headers = messages.flat_map(|message| message.headers);
+        let headers = headers.filter(|(name, _)| name == HEADER_CONTENT_TYPE);
+        headers.map(|(_, value)| String::from_utf8(value).unwrap()).collect()
+    }
+
+    /// The values of a topic as they stand there.
+    pub async fn values(&self, topic: &'static str) -> Vec<Vec<u8>> {
+        self.incoming(topic).await.into_iter().map(|message| message.value).collect()
+    }
+
+    /// All messages of a topic, in whichever form.
+    pub async fn messages<M: Message + Default>(&self, topic: &'static str) -> Vec<M> {
+        let plain = |message: Incoming| {
+            M::decode(records::plain(&message.headers, &message.value).unwrap().as_ref()).unwrap()
+        };
+        self.incoming(topic).await.into_iter().map(plain).collect()
+    }
+
+    async fn incoming(&self, topic: &'static str) -> Vec<Incoming> {
         let queue = self.queue.clone();
         let read = move || {
             let mut reader = queue.reader(topic, Start::Beginning).unwrap();
             let mut messages = Vec::new();
             while !reader.at_end().unwrap() {
-                let message = reader.next(Duration::from_millis(100)).unwrap();
-                messages.extend(message.map(|message| M::decode(message.value.as_slice()).unwrap()));
+                messages.extend(reader.next(Duration::from_millis(100)).unwrap());
             }
             messages
         };

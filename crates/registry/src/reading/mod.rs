@@ -89,6 +89,7 @@ impl Reader {
             folder_date: folder.parse::<jiff::civil::Date>().map(|date| date.to_string()).unwrap_or_default(),
             last_columns: Vec::new(),
             most_bytes: Some(self.most_record_bytes),
+            json: None,
             deleted: None,
         }
     }

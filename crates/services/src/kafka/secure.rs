@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
+use rcgen::{CertifiedIssuer, ExtendedKeyUsagePurpose, KeyPair};
 use tempfile::TempDir;
 
 use super::broker::{CLUSTER, PATIENCE, READY};
 use super::jars::{self, HEAP, java};
 use crate::OauthServer;
 use crate::cache::succeed;
+use crate::certificates::{authority, certificate};
 use crate::server::{Server, accepts, free_ports};
 
 /// One broker with three listeners: SASL over TLS, TLS with client certificates, and an open one for the test itself, where
@@ -125,33 +124,6 @@ fn shell_words(line: &str) -> Result<Vec<String>> {
     let output = Command::new("bash").args(["-c", &split]).output()?;
     ensure!(output.status.success(), "{line}");
     Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
-}
-
-fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
-    let mut params = CertificateParams::new(Vec::<String>::new())?;
-    params.distinguished_name.push(DnType::CommonName, "The CA of these tests");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
-}
-
-/// A certificate and its key, in two files; beside them both in one, as Kafka wants it.
-fn certificate(
-    ca: &CertifiedIssuer<'static, KeyPair>,
-    name: &str,
-    usage: ExtendedKeyUsagePurpose,
-    dir: &Path,
-) -> Result<(PathBuf, PathBuf)> {
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.extended_key_usages = vec![usage];
-    let key = KeyPair::generate()?;
-    let certificate = params.signed_by(&key, ca)?;
-    let path = |kind: &str| dir.join(format!("{name}.{kind}.pem"));
-    std::fs::write(path("cert"), certificate.pem())?;
-    std::fs::write(path("key"), key.serialize_pem())?;
-    std::fs::write(path("store"), format!("{}{}", key.serialize_pem(), certificate.pem()))?;
-    Ok((path("cert"), path("key")))
 }
 
 fn settings(dir: &Path, ports: &[u16], users: &[&str], oauth: Option<(&OauthServer, &str)>) -> String {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
@@ -10,23 +9,13 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use http_body_util::Full;
+use https::Https;
 use serde::Deserialize;
 
 use super::{Token, TokenError, TokenSource};
 use crate::{QueueError, Result as QueueResult};
 
-/// How long the server may take.
-const ANSWER: Duration = Duration::from_secs(10);
-/// Bytes of the largest answer that is read.
-const LARGEST_ANSWER: usize = 1 << 20;
 /// The life of a token whose end is not told.
 const LIFE: Duration = Duration::from_secs(300);
 
@@ -60,7 +49,7 @@ impl fmt::Debug for OAuthSettings {
 pub struct ClientCredentials {
     settings: OAuthSettings,
     url: Uri,
-    tls: Arc<ClientConfig>,
+    https: Https,
 }
 
 /// The server's answer (RFC 6749, sections 5.1 and 5.2).
@@ -85,13 +74,12 @@ impl ClientCredentials {
         if !matches!(url.scheme_str(), Some("http" | "https")) {
             return Err(wrong(format!("the token endpoint {:?} is no https:// URL", settings.token_url)));
         }
-        let tls = Arc::new(trusting(settings.ca_file.as_deref())?);
-        Ok(Self { settings, url, tls })
+        let https = trusting(settings.ca_file.as_deref())?;
+        Ok(Self { settings, url, https })
     }
 
     async fn ask(&self) -> Result<Token, TokenError> {
         let OAuthSettings { token_url, client_id, client_secret, scope, .. } = &self.settings;
-        let unavailable = |what: String| TokenError::Unavailable(format!("{token_url}: {what}"));
         let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let mut form = "grant_type=client_credentials".to_owned();
         if !scope.is_empty() {
@@ -105,16 +93,9 @@ impl ClientCredentials {
             .header(header::ACCEPT, "application/json")
             .body(Full::new(Bytes::from(form)))
             .map_err(|error| TokenError::Denied(format!("{token_url}: {error}")))?;
-        let asked = async {
-            let response =
-                self.client().request(request).await.map_err(|error| unavailable(with_causes(&error)))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
-            let body = body.map_err(|error| unavailable(error.to_string()))?.to_bytes();
-            Ok((status, body))
-        };
-        let answered = tokio::time::timeout(ANSWER, asked).await;
-        let (status, body) = answered.map_err(|_| unavailable(format!("no answer within {ANSWER:?}")))??;
+        let answered = self.https.ask(request).await;
+        let (status, body) =
+            answered.map_err(|error| TokenError::Unavailable(format!("{token_url}: {error}")))?;
         self.token(status, &body)
     }
 
@@ -139,15 +120,6 @@ impl ClientCredentials {
         let principal = subject(&value).unwrap_or_else(|| client_id.clone());
         Ok(Token { value, principal, expires: SystemTime::now() + life })
     }
-
-    fn client(&self) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(self.tls.as_ref().clone())
-            .https_or_http()
-            .enable_http1()
-            .build();
-        Client::builder(TokioExecutor::new()).build(connector)
-    }
 }
 
 impl TokenSource for ClientCredentials {
@@ -166,39 +138,13 @@ fn subject(token: &str) -> Option<String> {
     serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.sub)
 }
 
-fn trusting(ca_file: Option<&Path>) -> QueueResult<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    match ca_file {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            let unreadable =
-                |why: String| QueueError::Permanent(format!("CA file {}: {why}", path.display()));
-            let found = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?;
-            for certificate in found {
-                let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-                roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(unreadable("it holds no certificate in PEM".to_owned()));
-            }
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| QueueError::Permanent(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// An error and what caused it: the outermost says too little.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+fn trusting(ca_file: Option<&Path>) -> QueueResult<Https> {
+    let unusable = |why: String| {
+        let path = ca_file.unwrap_or(Path::new("")).display();
+        QueueError::Permanent(format!("CA file {path}: {why}"))
+    };
+    let pem = ca_file.map(std::fs::read).transpose().map_err(|error| unusable(error.to_string()))?;
+    Https::new(pem.as_deref()).map_err(|error| unusable(error.to_string()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ import com.google.protobuf.util.JsonFormat;
 import cortex.records.v1.Records.Event;
 import java.io.FileInputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -66,7 +68,7 @@ public final class ConsumeEvents {
         Map<TopicPartition, Long> ends = null;
         while (ends == null || !isAt(consumer, ends)) {
             for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(500))) {
-                handle(Event.parseFrom(record.value()));
+                handle(event(record));
             }
             // After a crash between handle and here the records come again: envelope.record_id tells them.
             consumer.commitSync();
@@ -79,6 +81,27 @@ public final class ConsumeEvents {
 
     private static boolean isAt(KafkaConsumer<byte[], byte[]> consumer, Map<TopicPartition, Long> ends) {
         return ends.entrySet().stream().allMatch(end -> consumer.position(end.getKey()) >= end.getValue());
+    }
+
+    /** In whichever form the operator has values published; the header tells. */
+    private static Event event(ConsumerRecord<byte[], byte[]> record) throws InvalidProtocolBufferException {
+        byte[] value = record.value();
+        String contentType = new String(record.headers().lastHeader("content-type").value(), StandardCharsets.UTF_8);
+        switch (contentType) {
+            case "application/x-protobuf":
+                return Event.parseFrom(value);
+            case "application/x-confluent-protobuf":
+                // A zero, four bytes of the schema's id, and a zero: the message is the first of its schema. With the schema
+                // registry at hand, Confluent's KafkaProtobufDeserializer does it.
+                return Event.parseFrom(ByteBuffer.wrap(value, 6, value.length - 6));
+            case "application/json":
+                Event.Builder event = Event.newBuilder();
+                JsonFormat.parser().ignoringUnknownFields().merge(new String(value, StandardCharsets.UTF_8), event);
+                return event.build();
+            default:
+                throw new IllegalArgumentException("nothing is known of " + contentType + ": " + record.topic() + "/"
+                        + record.partition() + "/" + record.offset());
+        }
     }
 
     private static void handle(Event event) throws InvalidProtocolBufferException {
