@@ -16,6 +16,7 @@ pub(crate) async fn run(args: MigrateArgs, shutdown: CancellationToken) -> Resul
     let url = settings.database_url()?.reveal();
     let _telemetry = telemetry::init(&telemetry::Config {
         service: "cortex-migrate".to_owned(),
+        instance: settings.worker_id("migrate"),
         log_filter: settings.log.clone(),
         log_format: settings.log_format.parse()?,
         otlp_endpoint: None,
