@@ -43,6 +43,7 @@ fuzz_target!(|data: &[u8]| {
         last_columns: vec!["user_id".to_owned(), "gone".to_owned()],
         most_bytes: Some(4096),
         deleted: Some(Arc::clone(&DELETED)),
+        json: None,
     };
     let Ok(mut rows) = Rows::open(Box::new(Cursor::new(text.to_vec())), name, fuzz::limits()) else { return };
     let mut checker = FileChecker::new(schema.clone(), facts);
