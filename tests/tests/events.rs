@@ -117,7 +117,9 @@ fn what_is_put_is_read_by_its_event_once_and_without_a_queue_by_a_scan() -> Resu
     until("the source to show that its queue is gone", PATIENCE, || {
         Ok(world.shown()?["attention"]["problem"]["code"] == "no_such_event_queue")
     })?;
-    world.put(events("2026-11-23/third.csv", 300, 0, Style::Csv, Packing::Plain)?)?;
+    // A scan between two sweeps looks at the folders of the last days alone.
+    let today = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date();
+    world.put(events(&format!("{today}/third.csv"), 300, 0, Style::Csv, Packing::Plain)?)?;
     // A source that is taken up again is scanned at once.
     world.system.ask(&["source", "pause", &world.source])?;
     world.system.ask(&["source", "activate", &world.source])?;
