@@ -6,14 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use end_to_end::files::{Packing, Style, events};
-use end_to_end::process::{binary, cortex, until};
+use end_to_end::process::{binary, cortex, free_address, http_get, until};
 use end_to_end::system::Settings;
 use end_to_end::world::{PATIENCE, World};
 use serde_json::Value;
@@ -120,14 +119,6 @@ fn confluent(arguments: &[&str], input: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn ready(address: &str) -> Result<String> {
-    let Ok(mut stream) = TcpStream::connect(address) else { return Ok(String::new()) };
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
 /// A parser that may register nothing waits for a registry that is away, and ends where that does not have the schemas; with what
 /// `cortex topics schema` prints, registered by Confluent's client, it works. Gives what it is set to.
 fn registered_by_an_operator(
@@ -136,7 +127,7 @@ fn registered_by_an_operator(
 ) -> Result<Vec<(&'static str, String)>> {
     let proxy = TcpProxy::start(&registry.address())?;
     let url = SchemaRegistry::url_at(&proxy.address());
-    let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let http = free_address()?;
     proxy.refuse();
     let settings = [
         ("CORTEX_VALUE_FORMAT", "confluent"),
@@ -146,7 +137,9 @@ fn registered_by_an_operator(
     ];
     world.run("parser", "parser", &settings)?;
     let says = "the schema registry does not answer";
-    until("readiness to say what is lacking", PATIENCE, || Ok(ready(&http)?.contains(says)))?;
+    until("readiness to say what is lacking", PATIENCE, || {
+        Ok(http_get(&http, "/readyz").is_ok_and(|(_, answer)| answer.contains(says)))
+    })?;
     proxy.pass();
     world.ends("parser", PATIENCE)?;
     let status = world.process("parser")?.status()?.and_then(|status| status.code());
