@@ -78,7 +78,7 @@ fn a_parser_that_was_frozen_beyond_its_session_is_fenced_when_it_wakes() -> Resu
 /// once more. The faster rows are read, the larger is the share of its time that a parser is in a commit.
 #[test]
 fn without_the_fence_a_parser_that_wakes_doubles_rows() -> Result<()> {
-    for attempt in 0..6 {
+    for attempt in 0..10 {
         let name = format!("unfenced-{attempt}");
         let world = frozen_and_woken(&name, &[("FAILPOINTS", "queue.unfenced=return")])?;
         if world.verdict()?.duplicates > 0 {
