@@ -1,4 +1,4 @@
-//! The first byte chooses a schema, the second a format: an accepted row is a record of a subject who is not deleted, a
+//! The first byte chooses a schema, the second a format: an accepted row is a record of a person who is not deleted, a
 //! refused one leaves nothing.
 #![no_main]
 
@@ -54,7 +54,9 @@ fuzz_target!(|data: &[u8]| {
             Ok(Checked::Columns) => {}
             Ok(Checked::Accepted { key, .. }) => {
                 assert!(!key.is_empty(), "a record has a key");
-                assert!(!DELETED.contains(key), "a deleted subject has no record");
+                // An item is no person, whatever its id.
+                let is_of_person = schema.dataset().name != "ITEMS";
+                assert!(!(is_of_person && DELETED.contains(key)), "a deleted subject has no record");
                 accepted += 1;
                 decode(schema.dataset().name, &record);
             }
