@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_http_client::tls;
 use tokio::runtime::Runtime;
 
@@ -46,6 +47,26 @@ impl Store {
         let put = self.client.put_object().bucket(&self.bucket).key(key).body(bytes.to_vec().into());
         let put = self.runtime.block_on(put.send())?;
         Ok(put.e_tag().unwrap_or_default().trim_matches('"').to_owned())
+    }
+
+    /// Uploads an object in parts, one after another, until there is none left; what it is of is never all in memory.
+    pub fn put_parts(&self, key: &str, mut next: impl FnMut() -> Result<Option<Vec<u8>>>) -> Result<()> {
+        let upload = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
+        let upload = self.runtime.block_on(upload.send())?;
+        let id = upload.upload_id().context("an upload's id")?;
+        let mut parts = Vec::new();
+        while let Some(part) = next()? {
+            let number = i32::try_from(parts.len() + 1)?;
+            let put = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(id);
+            let put = self.runtime.block_on(put.part_number(number).body(part.into()).send())?;
+            let part = CompletedPart::builder().part_number(number).set_e_tag(put.e_tag().map(str::to_owned));
+            let part = part.set_checksum_crc32(put.checksum_crc32().map(str::to_owned));
+            parts.push(part.build());
+        }
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let complete = self.client.complete_multipart_upload().bucket(&self.bucket).key(key).upload_id(id);
+        self.runtime.block_on(complete.multipart_upload(parts).send())?;
+        Ok(())
     }
 
     /// Deletes an object.

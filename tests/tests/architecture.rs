@@ -30,16 +30,21 @@ fn told(root: &Path) -> Dependencies {
         .collect()
 }
 
-/// What each crate really uses of ours, tests left out.
-fn built(root: &Path) -> Dependencies {
+/// The workspace's crates, as cargo tells them.
+fn packages(root: &Path) -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
         .current_dir(root)
         .output()
         .unwrap();
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+    let mut metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    std::mem::take(metadata["packages"].as_array_mut().unwrap())
+}
+
+/// What each crate really uses of ours, tests left out.
+fn built(root: &Path) -> Dependencies {
+    let packages = packages(root);
     let ours: BTreeSet<&str> = packages.iter().map(|one| one["name"].as_str().unwrap()).collect();
     let uses = |package: &Value| {
         let all = package["dependencies"].as_array().unwrap().iter();
@@ -65,6 +70,18 @@ fn the_binary_by_itself_is_built_without_crash_points() {
     };
     assert!(!tree("cortex").contains("failpoints"));
     assert!(tree("end-to-end").contains("failpoints"), "the test looks at the wrong thing");
+}
+
+/// The platform's own identity is the registry's: no other role can become a customer's role.
+#[test]
+fn the_registry_alone_can_call_sts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let users = packages(root).into_iter().filter(|package| {
+        let mut used = package["dependencies"].as_array().unwrap().iter();
+        used.any(|one| one["kind"].is_null() && one["name"] == "aws-sdk-sts")
+    });
+    let users: Vec<String> = users.map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(users, ["registry"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::{cargo, needs, run, target};
 
 /// Benchmarks of the whole system: each prints one JSON object.
-const SYSTEM: [&str; 6] = ["whole", "rivals", "ranges", "discovery", "ledger", "scheduling"];
+const SYSTEM: [&str; 7] = ["whole", "rivals", "ranges", "size", "discovery", "ledger", "scheduling"];
 /// The one of the hot path.
 const HOT_PATH: &str = "hot_path";
 

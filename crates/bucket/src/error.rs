@@ -10,6 +10,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use tonic::Code;
 use tonic_types::StatusExt;
 
+use crate::location::is_region;
+
 /// Codes that the registry has for them, too.
 const ROLE_NOT_ASSUMABLE: &str = "role_not_assumable";
 const KEYS_NOT_OPENED: &str = "keys_not_opened";
@@ -405,14 +407,15 @@ fn is_of_kms(message: &str) -> bool {
 
 /// The bucket's region where S3 told it: in a header, or in the body of an error.
 pub(crate) fn region_of(response: &HttpResponse) -> Option<String> {
-    if let Some(region) = response.headers().get("x-amz-bucket-region") {
-        return Some(region.to_owned());
-    }
-    let body = std::str::from_utf8(response.body().bytes()?).ok()?;
-    let (_, rest) = body.split_once("<Region>")?;
-    let (region, _) = rest.split_once("</Region>")?;
-    let is_region = !region.is_empty() && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    is_region.then(|| region.to_owned())
+    let region = match response.headers().get("x-amz-bucket-region") {
+        Some(region) => region,
+        None => {
+            let body = std::str::from_utf8(response.body().bytes()?).ok()?;
+            let (_, rest) = body.split_once("<Region>")?;
+            rest.split_once("</Region>")?.0
+        }
+    };
+    is_region(region).then(|| region.to_owned())
 }
 
 /// The error, its cause, the cause of that, and so on.
@@ -524,6 +527,7 @@ mod tests {
         assert!(told(None, body).ends_with(", it is in eu-west-1"), "{}", told(None, body));
         assert!(told(Some("eu-north-1"), body).ends_with(", it is in eu-north-1"));
         assert!(told(None, "<Region>a b</Region>").ends_with("that was asked"));
+        assert!(told(Some("evil.example/"), body).ends_with("that was asked"));
     }
 
     #[test]

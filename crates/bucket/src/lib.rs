@@ -19,7 +19,7 @@ pub use error::{BucketError, Place};
 pub use events::{EventObject, EventQueue, Events, EventsError, Received};
 pub use identity::Identity;
 pub use listing::{FolderPages, Folders, ListedObject};
-pub use location::Location;
+pub use location::{Location, is_region};
 pub use parallel::ParallelReader;
 pub use probe::DatedFolders;
 pub use reader::ObjectReader;

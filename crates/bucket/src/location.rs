@@ -27,6 +27,17 @@ impl Location {
     }
 }
 
+/// Whether this can be a region: it becomes one label of the host that requests go to, so that it must not lead elsewhere. Stores
+/// that are not Amazon's name theirs as they like.
+#[must_use]
+pub fn is_region(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
 impl From<&SourceWork> for Location {
     fn from(source: &SourceWork) -> Self {
         let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -59,6 +70,15 @@ mod tests {
                 expected_bucket_owner: None,
             }
         );
+    }
+
+    #[test]
+    fn a_region_is_one_label_of_a_host_name() {
+        let long = "a".repeat(64);
+        assert!(["us-east-1", "eu-isoe-west-1", "auto", "EU"].into_iter().all(is_region));
+        for wrong in ["", "-", "-a", "a.b", "evil.example/", "a#", "a@b", "a:80", "a b", "é", "%2e", &long] {
+            assert!(!is_region(wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::error::region_of;
 use crate::listing::PAGE;
+use crate::location::is_region;
 use crate::{Bucket, BucketError, Folders, ListedObject};
 
 /// Folders from so many days back on are looked at first, as the newest are asked for and S3 lists the oldest first.
@@ -73,7 +74,7 @@ impl Bucket {
                 .send()
                 .await;
             let region = match &answer {
-                Ok(answer) => answer.bucket_region().map(str::to_owned),
+                Ok(answer) => answer.bucket_region().filter(|one| is_region(one)).map(str::to_owned),
                 Err(err) => SdkError::raw_response(err).and_then(region_of),
             };
             region.into_iter().for_each(|region| drop(told.set(region)));

@@ -22,6 +22,11 @@ mod web;
 
 use std::process::ExitCode;
 
+// Linked, it serves every request for memory of the process: most are librdkafka's, some for each message
+// (docs/decisions/0026).
+#[cfg(target_os = "linux")]
+use tikv_jemalloc_sys as _;
+
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 

@@ -102,16 +102,17 @@ impl RowChecker {
 
     /// Appends the record's fields behind the envelope to `out`; a refused row leaves `out` as it was.
     pub fn check(&mut self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        self.check_watched(row, out, &mut Watch::default())
+        self.check_watched(row, out, &mut Watch::default()).map_err(|refusal| *refusal)
     }
 
-    /// As [`RowChecker::check`], with an eye on what is odd in the row.
+    /// As [`RowChecker::check`], with an eye on what is odd in the row. A refusal is boxed: a result of one word stays in a
+    /// register for the rows that have none.
     pub(crate) fn check_watched(
         &mut self,
         row: &Row<'_>,
         out: &mut Vec<u8>,
         watch: &mut Watch,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Box<Refusal>> {
         let before = out.len();
         self.given.fill(false);
         self.key.clear();
@@ -177,19 +178,24 @@ impl RowChecker {
         fields: format::Fields<'_>,
         out: &mut Vec<u8>,
         watch: &mut Watch,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Box<Refusal>> {
         for index in 0..self.bound.len().min(fields.len()) {
             let text = fields.get(index);
-            match self.bound[index] {
-                _ if text.is_empty() => {}
-                Bound::Schema(target) => {
+            let bound = self.bound[index];
+            // Before the others: what nearly all columns are is told without a table of jumps.
+            if let Bound::Schema(target) = bound {
+                if !text.is_empty() {
                     self.declared(target, Some(text), || Raw::Text(text), out, watch)?;
                 }
+                continue;
+            }
+            match bound {
+                _ if text.is_empty() => {}
                 Bound::Keep => self.properties[index].string(text, out),
-                Bound::Ignore => {}
-                Bound::Reject => return Err(Refusal::unexpected(&self.names[index])),
-                Bound::Taken(target) => return Err(Refusal::taken(&self.targets[target].column)),
-                Bound::Nameless => return Err(Refusal::nameless(index + 1, text)),
+                Bound::Ignore | Bound::Schema(_) => {}
+                Bound::Reject => return Err(Box::new(Refusal::unexpected(&self.names[index]))),
+                Bound::Taken(target) => return Err(Box::new(Refusal::taken(&self.targets[target].column))),
+                Bound::Nameless => return Err(Box::new(Refusal::nameless(index + 1, text))),
             }
         }
         Ok(())
@@ -200,7 +206,7 @@ impl RowChecker {
         values: format::Named<'_>,
         out: &mut Vec<u8>,
         watch: &mut Watch,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Box<Refusal>> {
         self.look_up(values);
         let mut others = 0;
         for at in 0..values.len() {
@@ -221,7 +227,7 @@ impl RowChecker {
             match bound {
                 _ if raw.is_null() => {}
                 Bound::Schema(target) if self.given[target] => {
-                    return Err(Refusal::twice(&self.targets[target].column.name));
+                    return Err(Box::new(Refusal::twice(&self.targets[target].column.name)));
                 }
                 Bound::Schema(target) => self.declared(target, raw.scalar(), again, out, watch)?,
                 // No name but one stands in an object twice.
@@ -233,13 +239,13 @@ impl RowChecker {
                     }
                 }
                 Bound::Ignore => {}
-                Bound::Reject => return Err(Refusal::unexpected(name)),
-                Bound::Taken(target) => return Err(Refusal::taken(&self.targets[target].column)),
+                Bound::Reject => return Err(Box::new(Refusal::unexpected(name))),
+                Bound::Taken(target) => return Err(Box::new(Refusal::taken(&self.targets[target].column))),
             }
         }
         let kind = self.schema.dataset();
         if kind.needs_another_column && others == 0 {
-            return Err(Refusal::subject_alone(kind.subject()));
+            return Err(Box::new(Refusal::subject_alone(kind.subject())));
         }
         Ok(())
     }
@@ -276,7 +282,7 @@ impl RowChecker {
         raw: impl Fn() -> Raw<'a>,
         out: &mut Vec<u8>,
         watch: &mut Watch,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Box<Refusal>> {
         let written = match scalar {
             Some(text) if self.targets[index].column.column_type != ColumnType::StringList => {
                 self.scalar(index, text, out, watch)
@@ -293,8 +299,8 @@ impl RowChecker {
     }
 
     #[cold]
-    fn refused(&self, index: usize, raw: Raw<'_>, fault: ValueFault) -> Refusal {
-        Refusal::value(&self.targets[index].column, raw, fault)
+    fn refused(&self, index: usize, raw: Raw<'_>, fault: ValueFault) -> Box<Refusal> {
+        Box::new(Refusal::value(&self.targets[index].column, raw, fault))
     }
 
     /// A scalar goes from its text straight into the record.
@@ -346,9 +352,9 @@ impl RowChecker {
     }
 
     /// Every required column has given a value.
-    fn complete(&self) -> Result<(), Refusal> {
+    fn complete(&self) -> Result<(), Box<Refusal>> {
         match self.required.iter().find(|target| !self.given[**target]) {
-            Some(target) => Err(Refusal::missing(&self.targets[*target].column)),
+            Some(target) => Err(Box::new(Refusal::missing(&self.targets[*target].column))),
             None => Ok(()),
         }
     }

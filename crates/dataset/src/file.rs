@@ -178,12 +178,12 @@ impl FileChecker {
             checked = fits(value + rows.key().len(), self.facts.most_bytes);
         }
         let is_deleted = self.facts.deleted.as_ref().is_some_and(|list| rows.is_deleted(row, list));
-        let checked = if is_deleted { Err(Refusal::subject_deleted()) } else { checked };
+        let checked = if is_deleted { Err(Box::new(Refusal::subject_deleted())) } else { checked };
         if let Err(refusal) = checked {
             out.truncate(envelope);
             self.count_refusal(refusal.code);
             let (at, raw) = (row.at, if is_deleted { &[] } else { row.raw });
-            return Ok(Checked::Refused(RefusedRow { at, refusal, raw, raw_truncated: false }));
+            return Ok(Checked::Refused(RefusedRow { at, refusal: *refusal, raw, raw_truncated: false }));
         }
         let Some(rows) = &self.rows else { return Err(headless()) };
         self.totals.rows += 1;
@@ -278,9 +278,9 @@ fn count(counts: &mut BTreeMap<String, u64>, code: &str) {
     }
 }
 
-fn fits(bytes: usize, most: Option<usize>) -> Result<(), Refusal> {
+fn fits(bytes: usize, most: Option<usize>) -> Result<(), Box<Refusal>> {
     match most {
-        Some(most) if bytes > most => Err(Refusal::record_too_large(bytes, most)),
+        Some(most) if bytes > most => Err(Box::new(Refusal::record_too_large(bytes, most))),
         _ => Ok(()),
     }
 }

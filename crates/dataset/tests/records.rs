@@ -80,6 +80,18 @@ fn a_row_is_the_typed_record_of_its_schema() {
     assert_eq!(event.properties.len(), 6);
 }
 
+/// What a spreadsheet would run is text like any other: who writes one must escape it.
+#[test]
+fn formulas_stand_in_the_record_as_they_stood_in_the_file() {
+    let mut checker = delimited(&["user_id", "timestamp", "type", "note"], r#"{"dataset": "EVENTS"}"#);
+    for formula in ["=1+1", "+cmd|' /C calc'!A0", "@SUM(A1)", "-2+3", "=HYPERLINK(\"https://example.com\")"] {
+        let record = check_fields(&mut checker, &[formula, "2026-11-23", formula, formula]).unwrap();
+        let event = Event::decode(record.as_slice()).unwrap();
+        assert_eq!((event.user_id.as_str(), event.r#type.as_str()), (formula, formula));
+        assert_eq!(kind(&event.properties["note"]), &Kind::StringValue(formula.to_owned()));
+    }
+}
+
 #[test]
 fn each_refusal_has_its_code_column_and_reason() {
     let mut checker = delimited(&HEADER, TYPED);

@@ -8,6 +8,8 @@ pub mod embedded;
 pub mod kafka;
 mod partitioner;
 
+pub use partitioner::partition;
+
 /// A failed queue operation.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {

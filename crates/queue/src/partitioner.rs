@@ -1,8 +1,9 @@
 //! Which partition a key belongs to: as Kafka's own clients decide it, so that both adapters agree with each other and
 //! with producers in other languages.
 
-/// The partition of `key` among `partitions`.
-pub(crate) fn partition(key: &[u8], partitions: i32) -> i32 {
+/// The partition, from 0 on, of messages with this key on a topic of so many partitions.
+#[must_use]
+pub fn partition(key: &[u8], partitions: i32) -> i32 {
     (murmur2(key) & 0x7fff_ffff) as i32 % partitions.max(1)
 }
 

@@ -23,6 +23,10 @@ pub(crate) fn source(
         check_bucket("source.bucket", &source.bucket, &mut broken);
     }
     check_path("source.path", &path, &mut broken);
+    if !source.region.is_empty() && !bucket::is_region(&source.region) {
+        let rule = format!("{:?} must be a region, such as eu-west-1", source.region);
+        broken.push(Violation::new("source.region", rule));
+    }
     check_access(config, source, has_keys, is_draft, &mut broken);
     check_event_queue(config, source, &mut broken);
     if source.display_name.trim().is_empty() || source.display_name.chars().count() > 200 {

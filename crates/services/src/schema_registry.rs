@@ -90,7 +90,9 @@ fn fetched() -> Result<PathBuf> {
             Command::new("mvn")
                 .args(["-q", "-B", "dependency:unpack"])
                 .arg(format!("-Dartifact=io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"))
-                .arg(format!("-DoutputDirectory={}", partial.display())),
+                .arg(format!("-DoutputDirectory={}", partial.display()))
+                // By default they go into a folder named by a project, which there is none of.
+                .arg(format!("-DmarkersDirectory={}", partial.join("markers").display())),
         )
     })
 }

@@ -11,8 +11,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
@@ -152,12 +155,7 @@ pub fn init(config: &Config) -> Result<Telemetry, TelemetryError> {
     let traces =
         config.otlp_endpoint.as_deref().map(|endpoint| otlp::provider(config, endpoint)).transpose()?;
 
-    // Boxed, so that either format is a layer of one type.
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = match config.log_format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines.fmt_fields(JsonFields::new()).event_format(log::JsonLines::new()).boxed(),
-    };
+    let lines = lines(config.log_format, std::io::stderr().is_terminal(), std::io::stderr);
     tracing_subscriber::registry()
         .with(traces.as_ref().map(otlp::layer))
         .with(lines.with_filter(filter))
@@ -165,6 +163,19 @@ pub fn init(config: &Config) -> Result<Telemetry, TelemetryError> {
         .map_err(|_| TelemetryError::AlreadyInstalled)?;
     let metrics = metric::install(recorder)?;
     Ok(Telemetry { traces, metrics })
+}
+
+/// Writes lines of this format. Boxed, so that either is a layer of one type.
+fn lines<S, W>(format: LogFormat, in_colour: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    match format {
+        LogFormat::Text => lines.with_ansi(in_colour).boxed(),
+        LogFormat::Json => lines.fmt_fields(JsonFields::new()).event_format(log::JsonLines::new()).boxed(),
+    }
 }
 
 #[cfg(test)]

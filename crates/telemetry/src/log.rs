@@ -51,6 +51,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+    use crate::LogFormat;
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -63,6 +64,28 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    /// What is logged of a key, in either format.
+    fn logged(format: LogFormat, key: &str) -> String {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = crate::lines(format, false, move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            tracing::info_span!("file", key).in_scope(|| tracing::warn!(key, "read again"));
+        });
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_key_forges_no_line_in_either_format() {
+        let key = "a\n2026-11-23T10:00:00Z  INFO forged\r\u{1b}[2J.csv";
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let text = logged(format, key);
+            assert!(text.contains("forged"), "{text}");
+            assert_eq!(text.trim_end_matches('\n').chars().filter(|c| c.is_control()).count(), 0, "{text:?}");
         }
     }
 

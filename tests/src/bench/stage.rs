@@ -1,5 +1,6 @@
 //! The whole system on one broker of its own, PostgreSQL and an S3 server, with one source.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
@@ -39,9 +40,13 @@ pub struct Stage {
     pub store: Store,
     /// Where scanners and parsers start.
     pub system: System,
-    /// Each read on from where the last measurement ended.
-    events: Box<dyn Reader>,
+    /// The source's id.
+    source: String,
+    /// Read on from where the last measurement ended.
     progress: Box<dyn Reader>,
+    /// The offsets, by partition, behind the records of the last measurement. Their topic has no reader while one is under
+    /// way, which would fetch what it is not asked for yet.
+    read: BTreeMap<i32, i64>,
     _registry: Process,
 }
 
@@ -75,7 +80,8 @@ impl Stage {
         let registry = system.registry()?;
         system.ask(&["account", "create", "--id", &account])?;
         let keys = (s3.access_key(), s3.secret_key());
-        system.source(&account, "events", store.bucket(), keys)?;
+        let source = system.source(&account, "events", store.bucket(), keys)?;
+        let source = source.rsplit('/').next().unwrap_or(&source).to_owned();
         let queue = KafkaQueue::new(KafkaConfig {
             properties: properties
                 .split(',')
@@ -89,9 +95,26 @@ impl Stage {
             Ok(queue.lag(EVENTS, Positions::Group("nobody")).is_ok())
         })?;
         scanner.terminate(PATIENCE)?;
-        let events = queue.reader(EVENTS, Start::Beginning)?;
         let progress = queue.reader(FILE_PROGRESS, Start::Beginning)?;
-        Ok(Self { kafka, queue, store, system, events, progress, _registry: registry })
+        Ok(Self { kafka, queue, store, system, source, progress, read: BTreeMap::new(), _registry: registry })
+    }
+
+    /// Keys of so many files of these names, of which each partition gets as many as the others: of a few, chance would give
+    /// some lane much more than its share.
+    #[must_use]
+    pub fn keys(&self, files: u64, name: &str) -> Vec<String> {
+        let mut keys = Vec::new();
+        for number in 0_u64.. {
+            if keys.len() as u64 == files {
+                break;
+            }
+            let key = format!("{}/{name}-{number}.csv", folder());
+            let partition = queue::partition(format!("{}/{key}", self.source).as_bytes(), PARTITIONS);
+            if i64::from(partition) == keys.len() as i64 % i64::from(PARTITIONS) {
+                keys.push(key);
+            }
+        }
+        keys
     }
 
     /// Waits until so many new objects are on the queue, then has one parser read them.
@@ -124,10 +147,12 @@ impl Stage {
     /// Reads the next so many records; gives the moment at which the first of their files was opened.
     fn opened(&mut self, records: u64) -> Result<SystemTime> {
         let (mut read, mut first, begun) = (0, None, Instant::now());
+        let mut reader = self.queue.reader(EVENTS, Start::Offsets(self.read.clone()))?;
         while read < records {
             ensure!(begun.elapsed() < PATIENCE, "{read} of {records} records were published");
-            let Some(message) = self.events.next(Duration::from_millis(100))? else { continue };
+            let Some(message) = reader.next(Duration::from_millis(100))? else { continue };
             read += 1;
+            self.read.insert(message.partition, message.offset + 1);
             let envelope = Event::decode(message.value.as_slice())?.envelope.context("an envelope")?;
             let opened = SystemTime::try_from(envelope.ingest_time.context("an ingest time")?)?;
             first = Some(first.map_or(opened, |first: SystemTime| first.min(opened)));

@@ -20,8 +20,8 @@ pub const fn largest_batch(max_message_bytes: u32) -> u32 {
 }
 
 /// What a producer holds that is not acknowledged yet, in KiB of key, value and headers: far more than a broker needs to have
-/// on its way, and little enough that a dozen lanes, each with a producer, stay within a parser's memory.
-const BUFFER_KBYTES: u32 = 8 << 10;
+/// on its way, and little enough that a dozen lanes, each with a producer, stay within a parser's memory. The largest message fits in any case.
+const BUFFER_KBYTES: u32 = 4 << 10;
 
 /// How to reach a cluster.
 #[derive(Clone)]
@@ -148,7 +148,7 @@ impl KafkaConfig {
 
     fn producer_over(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let largest = largest_batch(self.max_message_bytes);
-        let (largest, buffer) = (largest.to_string(), BUFFER_KBYTES.max(largest / 512).to_string());
+        let (largest, buffer) = (largest.to_string(), BUFFER_KBYTES.max(largest.div_ceil(1024)).to_string());
         let own = [
             ("message.max.bytes", largest.as_str()),
             ("linger.ms", "20"),

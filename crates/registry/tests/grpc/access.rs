@@ -123,12 +123,26 @@ async fn call(
     body: &[u8],
     token: Option<&str>,
 ) -> Result<(), Status> {
+    call_with(address, method, body, token, &[]).await
+}
+
+/// The same with more metadata.
+async fn call_with(
+    address: &str,
+    method: &MethodDescriptor,
+    body: &[u8],
+    token: Option<&str>,
+    metadata: &[(&'static str, &'static str)],
+) -> Result<(), Status> {
     let channel = Endpoint::from_shared(address.to_owned()).unwrap().connect().await.unwrap();
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
     let mut request = Request::new(body.to_vec());
     if let Some(token) = token {
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    for (name, value) in metadata {
+        request.metadata_mut().insert(*name, value.parse().unwrap());
     }
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let path = path.parse::<http::uri::PathAndQuery>().unwrap();
@@ -276,6 +290,62 @@ async fn whoever_has_the_database_has_no_token() {
     assert!(fixture.database_holds(&account.external_id), "what is stored is found");
     for secret in [&token, token.trim_start_matches("cortex_"), ADMIN, WORKER] {
         assert!(!fixture.database_holds(secret));
+    }
+}
+
+/// All that a service without a token answers to these requests.
+async fn answers(address: &str, path: &'static str, requests: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let channel = Endpoint::from_shared(address.to_owned()).unwrap().connect().await.unwrap();
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let request = Request::new(tokio_stream::iter(requests));
+    let mut stream = client
+        .streaming(request, http::uri::PathAndQuery::from_static(path), Raw)
+        .await
+        .unwrap()
+        .into_inner();
+    let mut told = Vec::new();
+    while let Some(answer) = stream.message().await.unwrap() {
+        told.push(answer);
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_token_health_and_reflection_say_the_same_whatever_accounts_there_are() {
+    let fixture = Fixture::start().await;
+    let told = async || {
+        let services = tonic_reflection::pb::v1::ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(
+                tonic_reflection::pb::v1::server_reflection_request::MessageRequest::ListServices(
+                    String::new(),
+                ),
+            ),
+        };
+        let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+        let services = answers(&fixture.address, path, vec![services.encode_to_vec()]).await;
+        let health = answers(&fixture.address, "/grpc.health.v1.Health/Check", vec![Vec::new()]).await;
+        (services, health)
+    };
+    let (services, health) = told().await;
+    assert!(!services[0].is_empty() && !health[0].is_empty());
+    let account = fixture.account("own").await;
+    fixture.draft(&account).await;
+    assert_eq!(told().await, (services, health));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_of_ones_own_opens_nothing() {
+    let fixture = Fixture::start().await;
+    let (own, other) = (fixture.account("own").await, fixture.account("other").await);
+    let foreign = fixture.token(&other).await;
+    let method = methods().into_iter().find(|method| method.name() == "GetAccount").unwrap();
+    let body = request(&method, &own.name, "");
+    let trace = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    for (token, expected) in [(None, Code::Unauthenticated), (Some(foreign.as_str()), Code::NotFound)] {
+        let refused = call_with(&fixture.address, &method, &body, token, &[trace]).await.unwrap_err();
+        assert_eq!(refused.code(), expected);
     }
 }
 

@@ -97,10 +97,14 @@ async fn each_field_that_is_not_valid_is_named_with_its_rule() {
     let wrong = Source {
         bucket: "Not A Bucket".into(),
         role_arn: "arn:aws:iam::1:role/x".into(),
+        region: "evil.example/".into(),
         time_zone: "Mars/Olympus".into(),
         ..source()
     };
-    assert_eq!(fields(create(wrong, None).await), ["source.bucket", "source.role_arn", "source.time_zone"]);
+    assert_eq!(
+        fields(create(wrong, None).await),
+        ["source.bucket", "source.region", "source.role_arn", "source.time_zone"]
+    );
 
     let keys = StaticKeys { access_key_id: "id".into(), secret_access_key: "s".into() };
     let elsewhere = Source { endpoint_url: "http://internal:9000".into(), ..source() };
