@@ -128,7 +128,8 @@ impl Bucket {
                 |err| matches!(err, BucketError::CredentialsRefused { .. }),
                 |reason| BucketError::Unavailable { place: self.place(key), reason },
                 || {
-                    let sent = send();
+                    // The SDK's futures are of many kilobytes, and each that holds one is moved with it: a pointer is not.
+                    let sent = Box::pin(send());
                     async move { sent.await.map_err(|err| BucketError::from_sdk(err, self.place(key), action)) }
                 },
             )

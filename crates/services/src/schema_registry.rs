@@ -91,8 +91,8 @@ fn fetched() -> Result<PathBuf> {
                 .args(["-q", "-B", "dependency:unpack"])
                 .arg(format!("-Dartifact=io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"))
                 .arg(format!("-DoutputDirectory={}", partial.display()))
-                // By default they go into a folder named by a project, which there is none of.
-                .arg(format!("-DmarkersDirectory={}", partial.join("markers").display())),
+                // The plugin leaves a mark of its work in the folder in which it runs.
+                .current_dir(partial),
         )
     })
 }

@@ -16,7 +16,8 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// Of the process from now on, into `DIR/NAME.data`, where `CORTEX_BENCH_PROFILE` names a folder; else none.
+    /// Of all that runs on this machine from now on, into `DIR/NAME.PID.data`, where `CORTEX_BENCH_PROFILE` names a folder; else
+    /// none. Who draws it takes the process's own: told to follow a process, perf misses threads that begin later.
     pub(super) fn of(process: &Process, name: &str) -> Result<Option<Self>> {
         let Some(folder) = std::env::var_os("CORTEX_BENCH_PROFILE").map(PathBuf::from) else {
             return Ok(None);
@@ -25,8 +26,8 @@ impl Profile {
         // Frame pointers are not kept in release builds, nor in librdkafka: stacks are unwound by debug information.
         let perf = Command::new("perf")
             .args(["record", "--quiet", "--freq", FREQUENCY, "--call-graph", "dwarf,16384"])
-            .args(["--pid", &process.id().to_string(), "--output"])
-            .arg(folder.join(format!("{}.data", name.replace(' ', "-"))))
+            .args(["--all-cpus", "--output"])
+            .arg(folder.join(format!("{}.{}.data", name.replace(' ', "-"), process.id())))
             .stdin(Stdio::null())
             .spawn()
             .context("perf does not start: install linux-perf")?;

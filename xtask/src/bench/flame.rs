@@ -44,10 +44,15 @@ pub(crate) fn draw() -> Result<()> {
 
 /// `perf script | inferno-collapse-perf | inferno-flamegraph`.
 fn picture(profile: &Path, tools: &Path) -> Result<()> {
-    let picture = profile.with_extension("svg");
+    // NAME.PID.data
+    let named = profile.with_extension("");
+    let process = named.extension().context("a profile names its process")?;
+    let picture = named.with_extension("svg");
     let mut stacks = Command::new("perf")
         .args(["script", "--no-inline", "--input"])
         .arg(profile)
+        .arg("--pid")
+        .arg(process)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
