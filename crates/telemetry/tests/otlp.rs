@@ -3,47 +3,20 @@
 // Functions beside the tests are part of them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+mod support;
+
+use support::collector;
 use telemetry::Config;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
-
-struct Collector(mpsc::UnboundedSender<ExportTraceServiceRequest>);
-
-#[tonic::async_trait]
-impl TraceService for Collector {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let _ = self.0.send(request.into_inner());
-        Ok(Response::new(ExportTraceServiceResponse::default()))
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spans_that_ended_before_shutdown_reach_the_collector() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, mut received) = mpsc::unbounded_channel();
-    tokio::spawn(
-        tonic::transport::Server::builder()
-            .add_service(TraceServiceServer::new(Collector(sender)))
-            .serve_with_incoming(TcpListenerStream::new(listener)),
-    );
-
+    let (endpoint, mut received) = collector().await;
     let config = Config {
         service: "cortex-test".into(),
         instance: "test-1".into(),
         // Traces do not follow it.
         log_filter: "warn".into(),
-        otlp_endpoint: Some(format!("http://{address}")),
+        otlp_endpoint: Some(endpoint),
         ..Config::default()
     };
     let installed = telemetry::init(&config).unwrap();

@@ -4,39 +4,16 @@
 // Functions beside the tests are part of them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeSet;
-use std::process::Command;
+mod support;
 
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+
+use support::collector;
 use telemetry::Config;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
 
 /// Where the process that is started sends its spans.
 const COLLECTOR: &str = "CORTEX_TEST_COLLECTOR";
-
-struct Collector(mpsc::UnboundedSender<String>);
-
-#[tonic::async_trait]
-impl TraceService for Collector {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let resources = request.into_inner().resource_spans.into_iter();
-        let scopes = resources.flat_map(|one| one.scope_spans);
-        for span in scopes.flat_map(|one| one.spans) {
-            let _ = self.0.send(span.name);
-        }
-        Ok(Response::new(ExportTraceServiceResponse::default()))
-    }
-}
 
 /// Ends three spans: one that begins a trace, one in a trace that its beginner samples, and one in a trace that it does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,14 +33,7 @@ async fn sends_spans() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sampler_that_the_environment_names_decides_what_is_sent() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, mut received) = mpsc::unbounded_channel();
-    tokio::spawn(
-        tonic::transport::Server::builder()
-            .add_service(TraceServiceServer::new(Collector(sender)))
-            .serve_with_incoming(TcpListenerStream::new(listener)),
-    );
+    let (endpoint, mut received) = collector().await;
     for (sampler, argument, expected) in [
         // OpenTelemetry's default: what begins here, and what others sample.
         ("parentbased_always_on", "", &["own", "sampled"][..]),
@@ -74,19 +44,20 @@ async fn the_sampler_that_the_environment_names_decides_what_is_sent() {
     ] {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["sends_spans", "--exact", "--ignored"])
-            .env(COLLECTOR, format!("http://{address}"))
+            .env(COLLECTOR, &endpoint)
             .env("OTEL_TRACES_SAMPLER", sampler)
             .env("OTEL_TRACES_SAMPLER_ARG", argument)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let ended = tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap();
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
         // It waited for the answer before it ended.
         let mut sent = BTreeSet::new();
-        while let Ok(name) = received.try_recv() {
-            sent.insert(name);
+        while let Ok(request) = received.try_recv() {
+            let scopes = request.resource_spans.into_iter().flat_map(|one| one.scope_spans);
+            sent.extend(scopes.flat_map(|one| one.spans).map(|span| span.name));
         }
         let expected: BTreeSet<String> = expected.iter().map(|name| (*name).to_owned()).collect();
         assert_eq!(sent, expected, "{sampler} {argument}");

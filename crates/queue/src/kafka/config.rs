@@ -20,7 +20,8 @@ pub const fn largest_batch(max_message_bytes: u32) -> u32 {
 }
 
 /// What a producer holds that is not acknowledged yet, in KiB of key, value and headers: far more than a broker needs to have
-/// on its way, and little enough that a dozen lanes, each with a producer, stay within a parser's memory. The largest message fits in any case.
+/// on its way, and little enough that a dozen lanes, each with a producer, stay within a parser's memory. The largest message fits
+/// in any case.
 const BUFFER_KBYTES: u32 = 4 << 10;
 
 /// How to reach a cluster.
