@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use aws_smithy_http_client::tls;
 use tokio::runtime::Runtime;
 
@@ -52,6 +52,7 @@ impl Store {
     /// Uploads an object in parts, one after another, until there is none left; what it is of is never all in memory.
     pub fn put_parts(&self, key: &str, mut next: impl FnMut() -> Result<Option<Vec<u8>>>) -> Result<()> {
         let upload = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
+        let upload = upload.checksum_algorithm(ChecksumAlgorithm::Crc32);
         let upload = self.runtime.block_on(upload.send())?;
         let id = upload.upload_id().context("an upload's id")?;
         let mut parts = Vec::new();
