@@ -1,5 +1,6 @@
 //! What is in the open transaction, and when it is full.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use metrics::histogram;
@@ -10,6 +11,10 @@ use crate::config::ChunkLimits;
 use crate::spans;
 use crate::tally::Tally;
 
+/// Accepted rows of one source that go with a transaction's progress, for the source's snapshot. The ledger keeps the last
+/// hundred, so that rows of each of many small files would be written only to be deleted again.
+const SAMPLES_A_SOURCE: usize = 20;
+
 /// The messages since the last commit.
 #[derive(Debug)]
 pub(crate) struct Chunk {
@@ -19,6 +24,8 @@ pub(crate) struct Chunk {
     opened: Option<Instant>,
     next_offset: Option<i64>,
     pub(crate) tally: Tally,
+    /// Samples by source that its files' last progress has.
+    samples: HashMap<String, usize>,
     /// The span of the message in hand, and those of the messages that are done with.
     message: Option<Origin>,
     messages: Vec<Origin>,
@@ -33,6 +40,7 @@ impl Chunk {
             opened: None,
             next_offset: None,
             tally: Tally::default(),
+            samples: HashMap::new(),
             message: None,
             messages: Vec::new(),
         }
@@ -56,6 +64,18 @@ impl Chunk {
         self.next_offset = Some(offset + 1);
         if self.messages.len() < MOST_LINKS {
             self.messages.extend(self.message.take());
+        }
+    }
+
+    /// How many samples of the source the chunk still takes.
+    pub(crate) fn samples_left(&self, source_id: &str) -> usize {
+        SAMPLES_A_SOURCE.saturating_sub(self.samples.get(source_id).copied().unwrap_or_default())
+    }
+
+    /// Counts samples of the source that go with the chunk.
+    pub(crate) fn add_samples(&mut self, source_id: &str, samples: usize) {
+        if samples > 0 {
+            *self.samples.entry(source_id.to_owned()).or_default() += samples;
         }
     }
 
@@ -121,6 +141,7 @@ impl Chunk {
         self.opened = None;
         self.next_offset = None;
         self.tally = Tally::default();
+        self.samples.clear();
         self.messages.clear();
     }
 }

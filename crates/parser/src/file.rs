@@ -51,6 +51,8 @@ pub(crate) struct FileRun {
     /// What chunks before the one in hand came to.
     counted: Counters,
     samples: Vec<SampleRow>,
+    /// As many samples go with the chunk in hand.
+    most_samples: usize,
     refusals: Vec<RefusedRow>,
     traceparent: Vec<u8>,
     forms: Forms,
@@ -109,6 +111,7 @@ impl FileRun {
             chunk: checkpoint.map_or(0, |at| at.chunk),
             counted: checkpoint.and_then(|at| at.totals.clone()).unwrap_or_default(),
             samples: Vec::new(),
+            most_samples: SAMPLES_A_CHUNK,
             refusals: Vec::new(),
             traceparent,
             forms,
@@ -148,7 +151,7 @@ impl FileRun {
                     headers: &headers(form.content_type(), self.kind.message, &self.traceparent),
                 })?;
                 let record = &self.record[form.prefix().len()..];
-                if self.samples.len() < SAMPLES_A_CHUNK && record.len() <= SAMPLE_BYTES {
+                if self.samples.len() < self.most_samples && record.len() <= SAMPLE_BYTES {
                     let message = self.kind.message.to_owned();
                     self.samples.push(SampleRow { message, record: record.to_vec() });
                 }
@@ -186,6 +189,16 @@ impl FileRun {
                 Ok(Ok(value.len() as u64))
             }
         }
+    }
+
+    /// Of the chunk in hand, which has files before this one, so many more samples are wanted.
+    pub(crate) fn limit_samples(&mut self, left: usize) {
+        self.most_samples = left.min(SAMPLES_A_CHUNK);
+    }
+
+    /// Samples of the chunk in hand.
+    pub(crate) fn sampled(&self) -> usize {
+        self.samples.len()
     }
 
     /// The file is no zip of several: see [`FileChecker::one_document`].
@@ -263,6 +276,8 @@ impl FileRun {
             columns,
             ..progress_of(object, &self.worker_id)
         };
+        // A file that goes on does so in a chunk of its own.
+        self.most_samples = SAMPLES_A_CHUNK;
         publish_progress(lane, &progress, &self.traceparent)?;
         Ok(self.chunk)
     }

@@ -285,6 +285,7 @@ impl Pipe {
         };
         let worker = &self.config.worker_id;
         let mut file = FileRun::new(claimed, schema, mode, from, traceparent, worker, facts, forms);
+        file.limit_samples(hand.chunk.samples_left(&file.claimed.object.source_id));
         let end = match ended {
             Some(ended) => {
                 reached.found(&ended);
@@ -427,6 +428,7 @@ impl Pipe {
         tell(outcome, &totals);
         chunk.tally.ended(range.is_some(), file.dataset(), outcome);
         file.count(&mut chunk.tally);
+        chunk.add_samples(&file.claimed.object.source_id, file.sampled());
         file.progress(lane, reached, Some((outcome, error)))?;
         chunk.end_message(offset);
         Ok(())
