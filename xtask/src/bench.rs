@@ -105,9 +105,7 @@ fn system(name: &str) -> Result<Value> {
 fn system_with(name: &str, environment: &[(&str, &std::ffi::OsStr)]) -> Result<Value> {
     eprintln!("xtask: benchmark {name}");
     let output = cargo()
-        .args(["bench", "--locked", "-p", "end-to-end", "--bench", name])
-        // What is measured is the binary; optimizing each bench as a whole would take minutes for nothing.
-        .env("CARGO_PROFILE_BENCH_LTO", "off")
+        .args(["bench", "--locked", "-p", "end-to-end", "--bench", "system", "--", name])
         .env("CORTEX_TEST_BINARY", target().join("release/cortex"))
         .envs(environment.iter().copied())
         .stderr(Stdio::inherit())

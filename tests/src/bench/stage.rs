@@ -66,7 +66,7 @@ impl Stage {
     pub fn start() -> Result<Self> {
         let (s3, postgres) = (services::shared::s3()?, services::shared::postgres()?);
         let account = format!("bench-{}", std::process::id());
-        let kafka = KafkaCluster::start(1)?;
+        let kafka = KafkaCluster::start_as_shipped()?;
         let mut system =
             System::on(kafka.bootstrap(), &postgres.database(&account.replace('-', "_"))?, s3.endpoint())?;
         system.set("CORTEX_MAX_UNFINISHED_FILES", "10000");

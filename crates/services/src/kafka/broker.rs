@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::jars::{HEAP, HEAP_BESIDE_OTHERS, java};
+use super::jars::{Jvm, java};
 use crate::cache::succeed;
 use crate::server::{Server, accepts, free_ports};
 
@@ -22,21 +22,20 @@ pub(super) struct Broker {
     // Before the folder: the process is gone before its files are.
     server: Option<Server>,
     port: u16,
-    heap: &'static str,
+    jvm: Jvm,
     dir: TempDir,
 }
 
 /// The folders and settings of so many brokers that know one another.
-pub(super) fn layout(brokers: usize) -> Result<Vec<Broker>> {
+pub(super) fn layout(brokers: usize, jvm: Jvm) -> Result<Vec<Broker>> {
     let ports = free_ports(2 * brokers)?;
     let (ports, controllers) = ports.split_at(brokers);
     let voters = controllers.iter().zip(1..).map(|(port, id)| format!("{id}@127.0.0.1:{port}"));
     let voters = voters.collect::<Vec<_>>().join(",");
-    let heap = if brokers == 1 { HEAP } else { HEAP_BESIDE_OTHERS };
     let each = ports.iter().zip(controllers).zip(1..);
     each.map(|((&port, &controller), id)| {
         let dir = tempfile::Builder::new().prefix("cortex-kafka-").tempdir()?;
-        let broker = Broker { server: None, port, heap, dir };
+        let broker = Broker { server: None, port, jvm, dir };
         let data = broker.dir.path().join("data");
         let settings = format!(
             "node.id={id}\n\
@@ -93,13 +92,13 @@ impl Broker {
 
     pub(super) fn format(&self) -> Result<()> {
         let arguments = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"];
-        succeed(java(self.heap)?.args(arguments).arg(self.properties()))
+        succeed(java(Jvm::Small)?.args(arguments).arg(self.properties()))
     }
 
     /// Starts the process on whatever data is there.
     pub(super) fn spawn(&mut self) -> Result<()> {
         self.kill();
-        let mut command = java(self.heap)?;
+        let mut command = java(self.jvm)?;
         command.arg("kafka.Kafka").arg(self.properties());
         self.server = Some(Server::start("kafka", &command, self.dir.path())?);
         Ok(())

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::broker::{Broker, layout};
-use super::jars;
+use super::jars::{self, Jvm};
 
 /// Brokers that were started here, counted from 0. Each is a controller too, so that whatever needs a majority (a new
 /// leader, a broker's start) waits for more than half of them.
@@ -24,9 +24,22 @@ impl KafkaCluster {
     /// # Errors
     /// Where `brokers` is 0, the jars cannot be fetched, or a broker does not start; the message has the end of its log.
     pub fn start(brokers: usize) -> Result<Self> {
+        Self::start_on(brokers, if brokers == 1 { Jvm::Small } else { Jvm::Smaller })
+    }
+
+    /// Starts one broker that is to be measured, or measured against: its JVM has the memory and the options that Kafka's own
+    /// script gives it. It takes longer to start.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_as_shipped() -> Result<Self> {
+        Self::start_on(1, Jvm::Shipped)
+    }
+
+    fn start_on(brokers: usize, jvm: Jvm) -> Result<Self> {
         ensure!(brokers > 0, "a cluster has at least one broker");
         jars::fetch()?;
-        let mut brokers = layout(brokers)?;
+        let mut brokers = layout(brokers, jvm)?;
         format(&brokers)?;
         run(brokers.iter_mut())?;
         let bootstrap = brokers.iter().map(Broker::address).collect::<Vec<_>>().join(",");

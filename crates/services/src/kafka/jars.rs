@@ -11,17 +11,40 @@ use crate::maven::jars;
 const POM: &str = include_str!("../../kafka/pom.xml");
 /// The folder of the cache; named after the version in the pom.
 const FOLDER: &str = "kafka-4.1.0";
-/// Small and quick to start. One logger says more than the others: the one that tells that a broker is ready.
-const JVM: [&str; 4] = [
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
+/// One logger says more than the others: the one that tells that a broker is ready.
+const LOGS: [&str; 2] = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
 ];
-/// Heap of a broker that is alone, and of a tool.
-pub(super) const HEAP: &str = "-Xmx512m";
-/// Heap of a broker beside others.
-pub(super) const HEAP_BESIDE_OTHERS: &str = "-Xmx384m";
+
+/// How a Java virtual machine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Jvm {
+    /// Small and quick to start: a broker that is alone in its test, and a tool.
+    Small,
+    /// The same with less memory: a broker beside others.
+    Smaller,
+    /// As `kafka-server-start.sh` runs a broker, with all of the compiler: for measurements.
+    Shipped,
+}
+
+impl Jvm {
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Small => &["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+            Self::Smaller => &["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+            Self::Shipped => &[
+                "-Xms1G",
+                "-Xmx1G",
+                "-server",
+                "-XX:+UseG1GC",
+                "-XX:MaxGCPauseMillis=20",
+                "-XX:InitiatingHeapOccupancyPercent=35",
+                "-XX:+ExplicitGCInvokesConcurrent",
+            ],
+        }
+    }
+}
 
 /// The jars, fetched by Maven at the first use.
 pub(super) fn fetch() -> Result<PathBuf> {
@@ -29,9 +52,9 @@ pub(super) fn fetch() -> Result<PathBuf> {
 }
 
 /// A `java` command that lacks the class to run.
-pub(super) fn java(heap: &str) -> Result<Command> {
+pub(super) fn java(jvm: Jvm) -> Result<Command> {
     let mut command = Command::new("java");
-    command.arg(heap).args(JVM).arg("-cp").arg(fetch()?.join("*"));
+    command.args(jvm.options()).args(LOGS).arg("-cp").arg(fetch()?.join("*"));
     Ok(command)
 }
 
@@ -40,7 +63,7 @@ pub(super) fn java(heap: &str) -> Result<Command> {
 /// # Errors
 /// Where the jars are not there yet and cannot be fetched.
 pub fn tool(class: &str, arguments: &[&str]) -> Result<Command> {
-    let mut command = java(HEAP)?;
+    let mut command = java(Jvm::Small)?;
     command.arg(class).args(arguments);
     Ok(command)
 }

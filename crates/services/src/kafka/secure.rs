@@ -8,7 +8,7 @@ use rcgen::{CertifiedIssuer, ExtendedKeyUsagePurpose, KeyPair};
 use tempfile::TempDir;
 
 use super::broker::{CLUSTER, PATIENCE, READY};
-use super::jars::{self, HEAP, java};
+use super::jars::{self, Jvm, java};
 use crate::OauthServer;
 use crate::cache::succeed;
 use crate::certificates::{authority, certificate};
@@ -44,7 +44,7 @@ impl SecureKafka {
         let settings = settings(dir.path(), &ports, users, oauth);
         let properties = dir.path().join("server.properties");
         std::fs::write(&properties, settings)?;
-        let mut format = java(HEAP)?;
+        let mut format = java(Jvm::Small)?;
         format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"]).arg(&properties);
         for user in users {
             for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
@@ -58,7 +58,7 @@ impl SecureKafka {
             let allowed = format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={}", server.jwks_url());
             command.arg(allowed);
         }
-        command.args(java(HEAP)?.get_args()).arg("kafka.Kafka").arg(&properties);
+        command.args(java(Jvm::Small)?.get_args()).arg("kafka.Kafka").arg(&properties);
         let mut server = Server::start("kafka", &command, dir.path())?;
         server
             .wait(PATIENCE, |server| server.said(READY) && [sasl, mtls, inside].into_iter().all(accepts))?;

@@ -5,8 +5,6 @@
 //! and no file; each call is made `CORTEX_BENCH_ROUNDS` (200) times, round by round on another source. The server is the one
 //! that `CORTEX_TEST_POSTGRES` names, or a temporary one with PostgreSQL's own settings but `fsync = off`.
 
-#![allow(clippy::print_stdout, reason = "its figures are its output")]
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -56,7 +54,7 @@ const FILL: &str = r"
         'gzip', n, n, CASE WHEN n % 1000 > 2 THEN n END
     FROM identified;";
 
-fn main() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let (files, sources) = (setting("FILES", 200_000)?, setting("SOURCES", 1_000)?);
     let rounds = setting("ROUNDS", 200)?;
     ensure!(

@@ -4,13 +4,7 @@
 //!
 //! `CORTEX_BENCH_ROWS` (6,000,000) rows over `CORTEX_BENCH_FILES` (96) files in `CORTEX_BENCH_ROUNDS` (3) rounds,
 //! `CORTEX_BENCH_SMALL_FILES` (10,000) files of ten rows, and `CORTEX_BENCH_UPLOADS` (30) single uploads. Processes are those of
-//! `CORTEX_TEST_BINARY`, or of this bench's own profile.
-
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "its figures are its output, how far it is goes to standard error"
-)]
+//! `CORTEX_TEST_BINARY`, or of the profile that this is built by.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,15 +18,13 @@ use records::topic::EVENTS;
 use records::v1::Event;
 use serde_json::{Value, json};
 use services::Python;
-// The bare loop has the parser's allocator.
-use tikv_jemalloc_sys as _;
 
 /// The first round has so many times fewer rows than those that count; the bare loop sends its messages as many times.
 const SHORTER: u64 = 4;
 /// As the parser's own.
 const ROWS_A_CHUNK: usize = 50_000;
 
-fn main() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let (rows, files) = (setting("ROWS", 6_000_000)?, setting("FILES", 96)?.max(SHORTER));
     let (small, uploads) = (setting("SMALL_FILES", 10_000)?, setting("UPLOADS", 30)?);
     let rounds = setting("ROUNDS", 3)?.max(1);

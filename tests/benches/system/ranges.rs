@@ -2,9 +2,7 @@
 //! ranges, told as one JSON object. Each parser has one partition of the queue.
 //!
 //! `CORTEX_BENCH_MEGABYTES` (64) of CSV, every 16 KiB of a connection waiting `CORTEX_BENCH_WAIT_MS` (4) milliseconds. Processes are
-//! those of `CORTEX_TEST_BINARY`, or of this bench's own profile.
-
-#![allow(clippy::print_stdout, reason = "its figures are its output")]
+//! those of `CORTEX_TEST_BINARY`, or of the profile that this is built by.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -22,7 +20,7 @@ use services::{KafkaCluster, TcpProxy};
 
 const PATIENCE: Duration = Duration::from_secs(600);
 
-fn main() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let bytes = setting("MEGABYTES", 64)? << 20;
     let wait = Duration::from_millis(setting("WAIT_MS", 4)?);
     let mut cases = Vec::new();
@@ -53,7 +51,7 @@ fn setting(name: &str, default: u64) -> Result<u64> {
 fn read(parsers: u32, in_ranges: bool, bytes: u64, wait: Duration) -> Result<f64> {
     let (s3, postgres) = (services::shared::s3()?, services::shared::postgres()?);
     let account = format!("ranges-{parsers}-{in_ranges}-{}", std::process::id());
-    let kafka = KafkaCluster::start(1)?;
+    let kafka = KafkaCluster::start_as_shipped()?;
     let host = s3.endpoint().trim_start_matches("http://");
     let wire = TcpProxy::start(host)?;
     wire.delay(wait);

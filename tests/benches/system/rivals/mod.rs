@@ -7,8 +7,6 @@
 //! memory are those of the contestant's process, its start included, and neither the broker's nor the S3 server's. One that
 //! cannot be had on this machine is skipped, and says why.
 
-#![allow(clippy::print_stdout, reason = "its figures are its output")]
-
 mod benthos;
 mod connect;
 mod contestant;
@@ -18,7 +16,7 @@ use end_to_end::bench::{Parsed, Stage, Usage, setting};
 use serde_json::{Value, json};
 use services::Python;
 
-use contestant::{Arena, Contestant, Figures, has_types};
+use self::contestant::{Arena, Contestant, Figures, has_types};
 
 const PARSER: Contestant = Contestant {
     name: "cortex parser",
@@ -35,7 +33,7 @@ const PYTHON: Contestant = Contestant {
     guarantee: "at least once; begins anew with the file",
 };
 
-fn main() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let (rows, files) = (setting("ROWS", 1_000_000)?, setting("FILES", 4)?.max(1));
     let mut arena = Arena::new(Stage::start()?, rows / files, files)?;
     let contestants = [

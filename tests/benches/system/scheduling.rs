@@ -4,8 +4,6 @@
 //!
 //! `CORTEX_BENCH_HOURS` (6) simulated hours a case.
 
-#![allow(clippy::print_stdout, reason = "its figures are its output")]
-
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -41,7 +39,7 @@ struct Outcome {
     worst: Time,
 }
 
-fn main() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let hours = match std::env::var("CORTEX_BENCH_HOURS") {
         Ok(text) => text.parse().with_context(|| format!("CORTEX_BENCH_HOURS is no number: {text}"))?,
         Err(_) => 6,

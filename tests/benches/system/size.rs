@@ -2,13 +2,7 @@
 //! told as one JSON object.
 //!
 //! Files of one, a hundred and `CORTEX_BENCH_MEGABYTES` (10,000) megabytes: CSV, which is split over 256 MB, and the same by
-//! gzip, which is read as a whole. Processes are those of `CORTEX_TEST_BINARY`, or of this bench's own profile.
-
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "its figures are its output, how far it is goes to standard error"
-)]
+//! gzip, which is read as a whole. Processes are those of `CORTEX_TEST_BINARY`, or of the profile that this is built by.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -30,11 +24,11 @@ const ROWS: u64 = 100_000;
 /// Bytes of a part of an upload: S3 wants 5 MiB at least, and 10,000 parts at most.
 const PART: usize = 16 << 20;
 
-fn main() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let largest = setting("MEGABYTES", 10_000)?;
     let (s3, postgres) = (services::shared::s3()?, services::shared::postgres()?);
     let account = format!("size-{}", std::process::id());
-    let kafka = KafkaCluster::start(1)?;
+    let kafka = KafkaCluster::start_as_shipped()?;
     let database = postgres.database(&account.replace('-', "_"))?;
     let system = System::on(kafka.bootstrap(), &database, s3.endpoint())?;
     let store = Store::new(s3.endpoint(), s3.access_key(), s3.secret_key(), &format!("bucket-{account}"))?;

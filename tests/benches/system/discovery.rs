@@ -5,8 +5,6 @@
 //! every LIST takes `CORTEX_BENCH_LIST_MS` (0) more. The ledger is SQLite, or a database of its own on the server that
 //! `CORTEX_TEST_POSTGRES` names.
 
-#![allow(clippy::print_stdout, reason = "its figures are its output")]
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,7 +31,7 @@ const HOURS: Duration = Duration::from_secs(6 * 3600);
 /// Days that one ListDays call tells of.
 const DAYS_AT_ONCE: usize = 400;
 
-fn main() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let (objects, dates) = (setting("OBJECTS", 1_000_000)?, setting("DATES", 1_000)?);
     let (new, pause) = (setting("NEW", 10_000)?, setting("LIST_MS", 0)?);
     let days: Vec<Date> = (0..dates).map(day).collect::<Result<_>>()?;
