@@ -195,7 +195,9 @@ pub(super) const FILE_COLUMNS: &str = "g.file_id, f.object_key, g.generation, g.
 pub(super) const GENERATIONS_OF_FILES: &str =
     "FROM generations g JOIN files f ON f.source_id = g.source_id AND f.file_id = g.file_id";
 
+/// Read off `generations_by_date`, as by its condition.
 const OF_SOURCE: &str = "WHERE g.source_id = $1 AND (g.date, g.discovered_at, g.file_id, g.generation) < ($2, $3, $4, $5) \
+    AND g.generation > 0 \
     AND EXISTS (SELECT 1 FROM sources s WHERE s.source_id = $1 AND s.account_id = $6 AND s.state <> 'deleted')";
 const NEWEST_FIRST: &str =
     "ORDER BY g.date DESC, g.discovered_at DESC, g.file_id DESC, g.generation DESC LIMIT $7";

@@ -30,9 +30,10 @@ const OPEN_NEXT: &str = "INSERT INTO generations (file_id, generation, source_id
     ON CONFLICT DO NOTHING";
 
 /// The newest generation of each file of a source with a date from `$2` to `$3`, behind the date and file id `$4`, `$5`.
-/// Read off `generations_by_date`.
+/// Read off `generations_by_date`, as by its condition.
 const NEWEST_OF_DATES: &str = "SELECT g.file_id, g.generation, g.date, g.state FROM generations g \
     WHERE g.source_id = $1 AND g.date >= $2 AND g.date <= $3 AND (g.date, g.file_id) > ($4, $5) \
+    AND g.generation > 0 \
     AND NOT EXISTS (SELECT 1 FROM generations n \
         WHERE n.source_id = g.source_id AND n.file_id = g.file_id AND n.generation > g.generation) \
     ORDER BY g.date, g.file_id LIMIT $6";

@@ -16,7 +16,7 @@ pub(super) const CONNECT: Contestant = Contestant {
     writes: "lines as they are",
     guarantee: "at least once",
 };
-const POM: &str = include_str!("../../java/kafka-connect/pom.xml");
+const POM: &str = include_str!("../../../java/kafka-connect/pom.xml");
 /// The jars' name in the cache: changes with the pom.
 const JARS: &str = "kafka-connect-4.1.0";
 /// As Kafka's own `connect-standalone.sh` has it.
