@@ -145,3 +145,20 @@ impl Chunk {
         self.messages.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_takes_so_many_samples_of_each_source() {
+        let mut chunk = Chunk::new(ChunkLimits::default());
+        for samples in [5, 5, 5, 4, 1] {
+            assert!(chunk.samples_left("one") >= samples);
+            chunk.add_samples("one", samples);
+        }
+        assert_eq!((chunk.samples_left("one"), chunk.samples_left("another")), (0, SAMPLES_A_SOURCE));
+        chunk.clear();
+        assert_eq!(chunk.samples_left("one"), SAMPLES_A_SOURCE);
+    }
+}

@@ -106,7 +106,6 @@ async fn small_files_are_claimed_a_batch_at_a_time_and_each_is_read_once() {
     let progress: Vec<FileProgress> = world.messages(FILE_PROGRESS).await;
     let samples: usize = progress.iter().map(|file| file.samples.len()).sum();
     let commits = counts.commits.0.load(Ordering::Relaxed) as usize;
-    assert!(commits < FILES / 10, "{commits} transactions for {FILES} files");
     assert!((20..=20 * commits).contains(&samples), "{samples} samples in {commits} transactions");
 }
 

@@ -288,7 +288,8 @@ async fn look_ups_cannot_read_the_index_for_listing() -> Result<()> {
                  WHERE source_id = $1 AND date = $2 AND generation > 0 ORDER BY discovered_at DESC;",
         )
         .await?;
-    for (statement, is_read) in [("look_up ('s', '\\x00', 1)", false), ("listing ('s', '2025-01-01')", true)] {
+    for (statement, is_read) in [("look_up ('s', '\\x00', 1)", false), ("listing ('s', '2025-01-01')", true)]
+    {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN EXECUTE {statement}"));
         let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut world.database).await?;
         let plan = plan.join("\n");
