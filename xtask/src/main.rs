@@ -204,6 +204,14 @@ fn lint() -> Result<()> {
 fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    // What `cargo run` tells this program of itself: build scripts that look at it would run again, and all that depends on them
+    // would be compiled anew each time after a cargo that was started by hand.
+    for (name, _) in std::env::vars_os() {
+        let of_this = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if name.to_str().is_some_and(|name| of_this.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
