@@ -19,7 +19,10 @@ use anyhow::{Result, bail};
 // The allocator of the roles, for what is measured in this process and for the bare loop.
 use tikv_jemalloc_sys as _;
 
-const BENCHMARKS: [(&str, fn() -> Result<()>); 7] = [
+/// A name, and what it runs.
+type Benchmark = (&'static str, fn() -> Result<()>);
+
+const BENCHMARKS: [Benchmark; 7] = [
     ("whole", whole::run),
     ("rivals", rivals::run),
     ("ranges", ranges::run),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use end_to_end::bench::{PARTITIONS, PATIENCE, Parsed, Stage, csv, folder, setting};
+use end_to_end::bench::{PARTITIONS, PATIENCE, Parsed, Stage, csv, folder, own_cpu_seconds, setting};
 use prost::Message as _;
 use queue::{Commit, Incoming, Lane, Membership, Outgoing, Queue, Start, TopicSpec};
 use records::topic::EVENTS;
@@ -153,6 +153,7 @@ impl Bench {
                 Ok(())
             }
         };
+        let used_before = own_cpu_seconds()?;
         let membership =
             Membership { group: format!("bare-{round}"), topic: objects, member: "bare-1".to_owned() };
         self.stage.queue.consume(
@@ -160,6 +161,7 @@ impl Bench {
             Arc::new(work),
             Arc::new(move || stop.load(Ordering::SeqCst)),
         )?;
+        let used = own_cpu_seconds()? - used_before;
         let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).context("no lane was given")?;
         let ended = ended.lock().unwrap_or_else(PoisonError::into_inner).context("no lane ended")?;
         let seconds = ended.duration_since(begun).as_secs_f64();
@@ -169,6 +171,7 @@ impl Bench {
             "lanes": lanes,
             "seconds": seconds,
             "messages_a_second": sent as f64 / seconds,
+            "cpu_seconds_a_million_messages": used / (sent as f64 / 1e6),
         }))
     }
 

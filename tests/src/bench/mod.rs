@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 pub use rows::csv;
 pub use stage::{PARTITIONS, PATIENCE, Parsed, Stage, folder};
-pub use usage::Usage;
+pub use usage::{Usage, own_cpu_seconds};
 
 /// A number that `CORTEX_BENCH_{name}` may set.
 pub fn setting(name: &str, default: u64) -> Result<u64> {

@@ -16,15 +16,22 @@ pub struct Usage {
 impl Usage {
     /// Of a process that still runs.
     pub fn of(process: &Process) -> Result<Self> {
-        /// Of `/proc`, the same on every Linux that is in use.
-        const TICKS_A_SECOND: f64 = 100.0;
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
-        // The name, in brackets, may hold blanks.
-        let (_, fields) = stat.rsplit_once(')').context("a stat line")?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks =
-            |field: usize| -> Result<f64> { Ok(fields.get(field).context("a field")?.parse::<f64>()?) };
-        let cpu_seconds = (ticks(11)? + ticks(12)?) / TICKS_A_SECOND;
-        Ok(Self { cpu_seconds, peak_bytes: process.peak_bytes()? })
+        Ok(Self { cpu_seconds: cpu_seconds(&process.id().to_string())?, peak_bytes: process.peak_bytes()? })
     }
+}
+
+/// What this process has used of the processors so far.
+pub fn own_cpu_seconds() -> Result<f64> {
+    cpu_seconds("self")
+}
+
+fn cpu_seconds(process: &str) -> Result<f64> {
+    /// Of `/proc`, the same on every Linux that is in use.
+    const TICKS_A_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, in brackets, may hold blanks.
+    let (_, fields) = stat.rsplit_once(')').context("a stat line")?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |field: usize| -> Result<f64> { Ok(fields.get(field).context("a field")?.parse::<f64>()?) };
+    Ok((ticks(11)? + ticks(12)?) / TICKS_A_SECOND)
 }

@@ -39,12 +39,69 @@ pub(super) fn hot_path(group: &str, rows: &BTreeMap<String, f64>) -> Result<Sect
     Ok(Section { heading: format!("Rows to records: {group}"), text: format!("{text}\n{plot}") })
 }
 
-/// Every figure by its path.
+/// Cases that are told alike as tables, a row a case, and every other figure by its path.
 pub(super) fn figures(name: &str, measured: &Value) -> Section {
-    let mut figures = Vec::new();
-    flatten("", measured, &mut figures);
-    let rows: Vec<_> = figures.iter().map(|(name, figure)| format!("\n| {name} | {figure} |")).collect();
-    Section { heading: name.to_owned(), text: format!("| | |\n| --- | --- |{}", rows.concat()) }
+    let (mut alone, mut tables) = (Vec::new(), Vec::new());
+    for (name, value) in measured.as_object().into_iter().flatten() {
+        match cases(value) {
+            Some(cases) => tables.push(table(&cases)),
+            None => flatten(&words(name), value, &mut alone),
+        }
+    }
+    if !alone.is_empty() {
+        let rows: Vec<_> = alone.iter().map(|(name, figure)| format!("\n| {name} | {figure} |")).collect();
+        tables.insert(0, format!("| | |\n| --- | --- |{}", rows.concat()));
+    }
+    Section { heading: name.to_owned(), text: tables.join("\n\n") }
+}
+
+/// A case's name, or nothing, and its figures by their paths.
+type Case = (String, Vec<(String, String)>);
+
+/// Several objects of the same fields, in a list or by their names.
+fn cases(value: &Value) -> Option<Vec<Case>> {
+    let case = |name: &str, value: &Value| {
+        let mut figures = Vec::new();
+        flatten("", value, &mut figures);
+        (words(name), figures)
+    };
+    let cases: Vec<Case> = match value {
+        Value::Array(all) if all.iter().all(Value::is_object) => {
+            all.iter().map(|value| case("", value)).collect()
+        }
+        Value::Object(all) if all.values().all(Value::is_object) => {
+            all.iter().map(|(name, value)| case(name, value)).collect()
+        }
+        _ => return None,
+    };
+    let columns = |case: &Case| case.1.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let first = columns(cases.first()?);
+    cases.iter().all(|case| columns(case) == first).then_some(cases)
+}
+
+fn table(cases: &[Case]) -> String {
+    let is_named = cases.iter().any(|(name, _)| !name.is_empty());
+    let line = |name: &str, cells: &mut dyn Iterator<Item = &String>| {
+        let cells = cells.map(|cell| format!(" {cell} |")).collect::<String>();
+        match name {
+            _ if !is_named => format!("|{cells}"),
+            "" => format!("| |{cells}"),
+            name => format!("| {name} |{cells}"),
+        }
+    };
+    let mut lines = Vec::new();
+    if let Some((_, figures)) = cases.first() {
+        lines.push(line("", &mut figures.iter().map(|(column, _)| column)));
+        lines.push(line("---", &mut figures.iter().map(|_| "---".to_owned()).collect::<Vec<_>>().iter()));
+    }
+    lines.extend(
+        cases.iter().map(|(name, figures)| line(name, &mut figures.iter().map(|(_, figure)| figure))),
+    );
+    lines.join("\n")
+}
+
+fn words(name: &str) -> String {
+    name.replace('_', " ")
 }
 
 /// Writes a plot beside the page; gives the line that shows it.
@@ -105,21 +162,26 @@ fn flatten(path: &str, value: &Value, figures: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                let name = name.replace('_', " ");
-                flatten(&if path.is_empty() { name } else { format!("{path}: {}", name) }, value, figures);
+                let name = words(name);
+                flatten(&if path.is_empty() { name } else { format!("{path}: {name}") }, value, figures);
             }
         }
+        Value::Array(all) => {
+            let all: Vec<_> = all.iter().map(shown).collect();
+            figures.push((path.to_owned(), all.join(", ").replace('|', "\\|")));
+        }
+        one => figures.push((path.to_owned(), shown(one))),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
         Value::Number(number) => {
             let number = number.as_f64().unwrap_or_default();
-            let shown = if number >= 100.0 { thousands(number) } else { format!("{number:.3}") };
-            figures.push((path.to_owned(), shown));
+            if number >= 100.0 || number.fract() == 0.0 { thousands(number) } else { format!("{number:.3}") }
         }
-        Value::Array(cases) => {
-            for (at, case) in cases.iter().enumerate() {
-                flatten(&format!("{path} {}", at + 1), case, figures);
-            }
-        }
-        other => figures.push((path.to_owned(), other.to_string())),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -148,6 +210,19 @@ mod tests {
         flatten("", &json!({"large_files": {"rows": 1_234_567, "seconds": 2.5}}), &mut figures);
         let told: Vec<_> = figures.iter().map(|(name, figure)| (name.as_str(), figure.as_str())).collect();
         assert_eq!(told, [("large files: rows", "1,234,567"), ("large files: seconds", "2.500")]);
+    }
+
+    #[test]
+    fn cases_are_rows_of_a_table_and_other_figures_stand_alone() {
+        let measured = json!({
+            "bytes": 64,
+            "cases": [{"parsers": 1, "in_ranges": false}, {"parsers": 2, "in_ranges": true}],
+            "calls": {"list_50": {"p50": {"ms": 0.5}}, "claim": {"p50": {"ms": 4}}},
+        });
+        let wanted = "| | |\n| --- | --- |\n| bytes | 64 |\n\n\
+            | | p50: ms |\n| --- | --- |\n| claim | 4 |\n| list 50 | 0.500 |\n\n\
+            | in ranges | parsers |\n| --- | --- |\n| false | 1 |\n| true | 2 |";
+        assert_eq!(figures("ranges", &measured).text, wanted);
     }
 
     fn page(measured: &str) -> String {

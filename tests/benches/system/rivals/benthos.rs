@@ -41,7 +41,7 @@ pub(super) fn run(arena: &Arena) -> Result<Outcome> {
     let mut process = Process::start("benthos", command, arena.dir.path())?;
     let figures = arena.watch(&mut process, TOPIC, arena.rows())?;
     drop(process);
-    arena.all_are_there(TOPIC, arena.rows(), has_types)?;
+    arena.all_are_there(TOPIC, arena.rows()..=arena.rows(), has_types)?;
     Ok(Outcome::Ran(arena.told(&BENTHOS, figures)))
 }
 

@@ -93,7 +93,7 @@ fn python(arena: &Arena) -> Result<Outcome> {
         seconds += last["seconds"].as_f64().context("seconds")?;
     }
     ensure!(rows == arena.rows(), "{rows} rows were produced");
-    arena.all_are_there(TOPIC, rows, has_types)?;
+    arena.all_are_there(TOPIC, rows..=rows, has_types)?;
     let used = Usage {
         cpu_seconds: last["cpu_seconds"].as_f64().context("CPU seconds")?,
         peak_bytes: last["peak_bytes"].as_u64().context("a peak")?,
