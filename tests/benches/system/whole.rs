@@ -2,7 +2,7 @@
 //! from S3 to committed records, side by side with a bare loop that produces the same messages with the same settings; many
 //! small files; and the time from upload to visible.
 //!
-//! `CORTEX_BENCH_ROWS` (6,000,000) rows over `CORTEX_BENCH_FILES` (96) files in `CORTEX_BENCH_ROUNDS` (3) rounds,
+//! `CORTEX_BENCH_ROWS` (6,000,000) rows over `CORTEX_BENCH_FILES` (96) files in `CORTEX_BENCH_ROUNDS` (7) rounds,
 //! `CORTEX_BENCH_SMALL_FILES` (10,000) files of ten rows, and `CORTEX_BENCH_UPLOADS` (30) single uploads. Processes are those of
 //! `CORTEX_TEST_BINARY`, or of the profile that this is built by.
 
@@ -27,7 +27,7 @@ const ROWS_A_CHUNK: usize = 50_000;
 pub(crate) fn run() -> Result<()> {
     let (rows, files) = (setting("ROWS", 6_000_000)?, setting("FILES", 96)?.max(SHORTER));
     let (small, uploads) = (setting("SMALL_FILES", 10_000)?, setting("UPLOADS", 30)?);
-    let rounds = setting("ROUNDS", 3)?.max(1);
+    let rounds = setting("ROUNDS", 7)?.max(1);
     let mut bench = Bench { stage: Stage::start()? };
     // The first round warms the broker and its page cache, for both alike, and is not counted.
     bench.large(rows / SHORTER, files / SHORTER, 0)?;
