@@ -9,6 +9,7 @@ mod upgrade;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
@@ -134,7 +135,12 @@ fn test(arguments: &[String], environment: &[(&str, &Path)]) -> Result<()> {
     succeeded("the build", build)?;
     let servers = Servers::start()?;
     let mut tests = cargo();
-    tests.arg("test").args(&scope).envs(servers.environment()).envs(environment.iter().copied());
+    tests.arg("test");
+    // One that fails hides no other.
+    if !scope_before_names(&scope).iter().any(|one| one == "--no-fail-fast") {
+        tests.arg("--no-fail-fast");
+    }
+    tests.args(&scope).envs(servers.environment()).envs(environment.iter().copied());
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         // One more than there are cores: those that take longest mostly wait for sessions and leases to run out.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -215,9 +221,14 @@ fn cargo() -> Command {
     command
 }
 
-/// The workspace.
+/// The workspace. Where `cargo run` says it is now: this program may have been built from another clone that shares the target
+/// directory.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    static CRATE: LazyLock<PathBuf> = LazyLock::new(|| {
+        std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+    });
+    CRATE.parent().unwrap_or(Path::new("."))
 }
 
 fn succeeded(what: &str, status: ExitStatus) -> Result<()> {
