@@ -10,23 +10,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::registry::FileState;
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use records::topic::EVENTS;
+use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use records::queue::FileProgress;
+use records::topic::{EVENTS, FILE_PROGRESS};
 use records::v1::Event;
 use world::{World, events};
 
-/// Counts the parser's calls to the ledger.
+/// Counts the parser's calls to the ledger, and its commits.
 #[derive(Clone, Default)]
-struct Calls(Arc<AtomicU64>);
+struct Counts {
+    claims: Arc<AtomicU64>,
+    commits: Arc<Commits>,
+}
 
-impl Recorder for Calls {
+#[derive(Default)]
+struct Commits(AtomicU64);
+
+impl HistogramFn for Commits {
+    fn record(&self, _: f64) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Recorder for Counts {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         if key.name() == "cortex_parser_claim_calls_total" {
-            Counter::from_arc(self.0.clone())
+            Counter::from_arc(self.claims.clone())
         } else {
             Counter::noop()
         }
@@ -36,8 +49,12 @@ impl Recorder for Calls {
         Gauge::noop()
     }
 
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        if key.name() == "cortex_parser_commit_duration_seconds" {
+            Histogram::from_arc(self.commits.clone())
+        } else {
+            Histogram::noop()
+        }
     }
 }
 
@@ -64,8 +81,8 @@ async fn published(world: &World, count: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn small_files_are_claimed_a_batch_at_a_time_and_each_is_read_once() {
     const FILES: usize = 300;
-    let calls = Calls::default();
-    metrics::set_global_recorder(calls.clone()).unwrap();
+    let counts = Counts::default();
+    metrics::set_global_recorder(counts.clone()).unwrap();
     let world = World::with(events()).await;
     for number in 0..FILES {
         world.put(&format!("2026-11-23/{number:04}.csv"), &file(number, 10));
@@ -77,7 +94,7 @@ async fn small_files_are_claimed_a_batch_at_a_time_and_each_is_read_once() {
         assert_eq!((file.accepted, file.attempts), (10, 1), "{number}");
     }
     parser.stop().await;
-    let calls = calls.0.load(Ordering::Relaxed);
+    let calls = counts.claims.load(Ordering::Relaxed);
     assert!((3..=20).contains(&calls), "{calls} calls for {FILES} files");
     let mut users: Vec<String> =
         world.messages::<Event>(EVENTS).await.into_iter().map(|event| event.user_id).collect();
@@ -85,6 +102,11 @@ async fn small_files_are_claimed_a_batch_at_a_time_and_each_is_read_once() {
     users.dedup();
     assert_eq!(users.len(), FILES * 10);
     assert_eq!(world.messages::<Event>(EVENTS).await.len(), FILES * 10);
+    // Of many files in one transaction, the first few give samples.
+    let progress: Vec<FileProgress> = world.messages(FILE_PROGRESS).await;
+    let samples: usize = progress.iter().map(|file| file.samples.len()).sum();
+    let commits = counts.commits.0.load(Ordering::Relaxed) as usize;
+    assert!((20..=20 * commits).contains(&samples), "{samples} samples in {commits} transactions");
 }
 
 #[tokio::test(flavor = "multi_thread")]
