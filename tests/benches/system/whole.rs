@@ -36,8 +36,8 @@ pub(crate) fn run() -> Result<()> {
     let messages = Arc::new(in_order(bench.stage.messages(EVENTS)?)?);
     let (mut large, mut bare) = (Vec::new(), Vec::new());
     for round in 1..=WARMING + rounds {
-        // The broker's compiler takes less of the processor from minute to minute, so that who comes second has it easier: each
-        // is that in every other round.
+        // The broker's compiler takes less of the processor from minute to minute, which may favour who comes second: each is that
+        // in every other round.
         let (of_worker, of_bare) = if round % 2 == 0 {
             let of_bare = bench.bare(&messages, round)?;
             (bench.large(rows, files, round)?, of_bare)
@@ -53,11 +53,12 @@ pub(crate) fn run() -> Result<()> {
     let python = told("python", bench.python(rows / 12)?);
     let small = told("small files", bench.small(small)?);
     let latency = bench.latency(uploads)?;
+    let shares = shares(&large, &bare)?;
     println!(
         "{}",
         json!({
-            "share_of_bare_loop": middle_of(&shares(&large, &bare)?)?,
-            "shares": shares(&large, &bare)?,
+            "share_of_bare_loop": middle_of(&shares)?,
+            "shares": shares,
             "large_files": middle(large, "rows_a_second")?,
             "bare_loop": middle(bare, "messages_a_second")?,
             "python": python,
